@@ -1,0 +1,176 @@
+"""The plain ASGI doors' common frame: read a request with limits and a deadline, send a reply,
+turn problems into documents.
+
+Hot paths stay outside Django's handler and the ORM (docs/decisions/0004-plain-asgi-doors.md).
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+
+from access.problems import Code, Problem, Reply
+
+Scope = Mapping[str, Any]  # Any: ASGI's own type
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BODY_DEADLINE_S = 30.0
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a door needs of an ASGI scope; header names are lower case."""
+
+    method: str
+    path: str
+    path_params: Mapping[str, str]
+    query_string: bytes
+    headers: Mapping[bytes, bytes]
+    request_id: str
+    receive: Receive
+
+    def header(self, name: str) -> str | None:
+        """The header's value, or None."""
+        value = self.headers.get(name.encode())
+        return None if value is None else value.decode("latin-1")
+
+
+Door = Callable[[Request], Awaitable[Reply]]
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was read."""
+
+
+async def read_body(
+    request: Request, *, max_bytes: int, deadline_s: float = BODY_DEADLINE_S
+) -> bytes:
+    """The raw body. Raises Problem 413 as soon as it is too long (by its length header or while
+    reading), 408 when it stalls."""
+    length = request.header("content-length")
+    if length is not None and length.isdigit() and int(length) > max_bytes:
+        raise _too_large(max_bytes)
+    try:
+        async with asyncio.timeout(deadline_s):
+            return await _read_chunks(request.receive, max_bytes)
+    except TimeoutError as exc:
+        raise Problem(
+            408,
+            Code.REQUEST_TIMEOUT,
+            f"the body did not arrive within {deadline_s:g} s: send it again",
+        ) from exc
+
+
+async def _read_chunks(receive: Receive, max_bytes: int) -> bytes:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        if len(body) > max_bytes:
+            raise _too_large(max_bytes)
+        return body
+    buffer = bytearray(body)
+    while message.get("more_body"):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        buffer += message.get("body", b"")
+        if len(buffer) > max_bytes:
+            raise _too_large(max_bytes)
+    return bytes(buffer)
+
+
+def _too_large(max_bytes: int) -> Problem:
+    return Problem(
+        413, Code.PAYLOAD_TOO_LARGE, f"the body is over {max_bytes} bytes: send smaller batches"
+    )
+
+
+def json_reply(
+    value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Reply:  # Any: JSON
+    """A JSON reply."""
+    return Reply(status, msgspec.json.encode(value), headers=headers or {})
+
+
+def problem_reply(problem: Problem, request_id: str) -> Reply:
+    """The problem as its document."""
+    body = msgspec.json.encode(problem.as_json(request_id))
+    return Reply(problem.status, body, "application/problem+json", problem.headers)
+
+
+def serve(door: Door, *, methods: tuple[str, ...]) -> AsgiApp:
+    """An ASGI application around a door: problems become documents, bugs become a 500 without a
+    traceback in the answer."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        request = _request(scope, receive)
+        try:
+            reply = await _answer(door, request, methods)
+        except ClientGone:
+            return
+        await send_reply(reply, request, send)
+
+    return application
+
+
+async def _answer(door: Door, request: Request, methods: tuple[str, ...]) -> Reply:
+    if request.method not in methods:
+        allowed = {"Allow": ", ".join(methods)}
+        detail = f"{request.method} is not served here: use {' or '.join(methods)}"
+        return problem_reply(
+            Problem(405, Code.METHOD_NOT_ALLOWED, detail, headers=allowed), request.request_id
+        )
+    try:
+        return await door(request)
+    except Problem as problem:
+        return problem_reply(problem, request.request_id)
+    except (ClientGone, asyncio.CancelledError):
+        raise
+    except Exception:
+        logger.exception(
+            "request failed", extra={"action": "request_failed", "request_id": request.request_id}
+        )
+        detail = "a fault of ours, logged under this request_id: nothing is promised, send it again"
+        return problem_reply(Problem(500, Code.INTERNAL_ERROR, detail), request.request_id)
+
+
+def _request(scope: Scope, receive: Receive) -> Request:
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    given = headers.get(b"x-request-id", b"").decode("latin-1")
+    return Request(
+        method=scope["method"],
+        path=scope["path"],
+        path_params=scope.get("url_route", {}).get("kwargs", {}),
+        query_string=scope.get("query_string", b""),
+        headers=headers,
+        request_id=given if _REQUEST_ID.match(given) else uuid4().hex,
+        receive=receive,
+    )
+
+
+async def send_reply(reply: Reply, request: Request, send: Send) -> None:
+    """Send status, headers and body; HEAD gets no body."""
+    headers = [
+        (b"content-type", reply.content_type.encode()),
+        (b"content-length", str(len(reply.body)).encode()),
+        (b"x-request-id", request.request_id.encode()),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    headers += [
+        (name.lower().encode(), value.encode("latin-1")) for name, value in reply.headers.items()
+    ]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send(
+        {"type": "http.response.body", "body": b"" if request.method == "HEAD" else reply.body}
+    )

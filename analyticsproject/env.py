@@ -1,0 +1,139 @@
+"""Reads the environment, `.env` and the development values; checks names and values, in one
+sentence each.
+
+The only module that reads the environment. Order of precedence: environment, `.env` beside
+manage.py, `NAME_FILE`
+beside either, then `$WEIR_DATA_DIR/dev.json`, which `manage.py dev` makes.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import environ
+
+KNOWN = frozenset(
+    {
+        "WEIR_FEED_URL",
+        "WEIR_WAREHOUSE_URL",
+        "WEIR_TIMESERIES_URL",
+        "WEIR_DATA_DIR",
+        "WEIR_SERVE",
+        "WEIR_SECRET_KEY",
+        "WEIR_DEBUG",
+        "WEIR_ALLOWED_HOSTS",
+        "WEIR_PUBLIC_URL",
+        "WEIR_TRUSTED_PROXIES",
+        "WEIR_CRASH_POINT",
+    }
+)
+DEV_VALUES_FILE = "dev.json"
+_INJECTED = re.compile(r"WEIR_(.*SERVICE_HOST|.*SERVICE_PORT.*|.*_PORT|.*_PORT_.*)\Z")
+
+
+class WrongSetting(SystemExit):
+    """A setting stops the start with one sentence that names it."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(f"weir: {sentence}")
+
+
+def read_environment(base_dir: Path) -> dict[str, str]:
+    """Every Weir setting and DATABASE_URL that is given anywhere. Raises WrongSetting."""
+    values = dict(_dot_env(base_dir / ".env"))
+    values.update(os.environ)
+    values = {name: value for name, value in values.items() if _is_ours(name)}
+    values = _resolve_files(values)
+    data_dir = Path(values.get("WEIR_DATA_DIR") or base_dir / "var")
+    return _dev_values(data_dir) | values
+
+
+def _is_ours(name: str) -> bool:
+    base = name.removesuffix("_FILE")
+    if base in KNOWN or base == "DATABASE_URL":
+        return True
+    if not name.startswith("WEIR_") or _INJECTED.match(name):
+        return False
+    raise WrongSetting(
+        f"{name} is not a setting of Weir: unset it, or see docs/operations.md for the names"
+    )
+
+
+def _dot_env(path: Path) -> Mapping[str, str]:
+    if not path.is_file():
+        return {}
+    values: dict[str, str] = {}
+    reader = environ.Env()
+    reader.ENVIRON = values
+    reader.read_env(str(path))
+    return values
+
+
+def _resolve_files(values: Mapping[str, str]) -> dict[str, str]:
+    resolved = {name: value for name, value in values.items() if not name.endswith("_FILE")}
+    for name, path in values.items():
+        if not name.endswith("_FILE"):
+            continue
+        try:
+            resolved.setdefault(name.removesuffix("_FILE"), Path(path).read_text().strip())
+        except OSError as exc:
+            raise WrongSetting(
+                f"{name} names {path}, which cannot be read: {exc.strerror}"
+            ) from exc
+    return resolved
+
+
+def _dev_values(data_dir: Path) -> dict[str, str]:
+    path = data_dir / DEV_VALUES_FILE
+    if not path.is_file():
+        return {}
+    values = json.loads(path.read_text())
+    return {str(name): str(value) for name, value in values.items()}
+
+
+def choice_list(name: str, value: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """A comma-separated subset of `allowed`. Raises WrongSetting."""
+    chosen = tuple(part.strip() for part in value.split(",") if part.strip())
+    for part in chosen:
+        if part not in allowed:
+            raise WrongSetting(
+                f"{name} has {part!r}: it takes {', '.join(allowed)}, separated by commas"
+            )
+    if not chosen:
+        raise WrongSetting(f"{name} is empty: it takes {', '.join(allowed)}, separated by commas")
+    return chosen
+
+
+def boolean(name: str, value: str) -> bool:
+    """Raises WrongSetting for anything but the usual words."""
+    words = {
+        "1": True,
+        "true": True,
+        "yes": True,
+        "on": True,
+        "0": False,
+        "false": False,
+        "no": False,
+        "off": False,
+    }
+    if value.lower() not in words:
+        raise WrongSetting(f"{name} is {value!r}: it takes true or false")
+    return words[value.lower()]
+
+
+def engine(name: str, url: str, backends: Mapping[str, str]) -> dict[str, object]:
+    """A settings entry `{"BACKEND", "URL", "OPTIONS"}` from an engine's URL; the scheme chooses
+    the adapter.
+
+    OPTIONS are the URL's query parameters, as text; adapters check names and values. Raises
+    WrongSetting.
+    """
+    scheme = url.split(":", 1)[0]
+    if ":" not in url or scheme not in backends:
+        known = ", ".join(f"{known}:" for known in backends)
+        raise WrongSetting(f"{name} is {url!r}: it takes a URL that starts with {known}")
+    pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    return {"BACKEND": backends[scheme], "URL": url, "OPTIONS": dict(pairs)}

@@ -1,0 +1,59 @@
+"""How the embedded engines open their files: SQLite in WAL mode through apsw, the same way
+everywhere.
+
+apsw alone, since it brings a current SQLite: versions before 3.51.3 can corrupt a WAL file that
+several processes write
+and checkpoint (docs/decisions/0003-embedded-engines.md). Each connection belongs to one thread.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+BUSY_TIMEOUT_MS = 10_000
+JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
+Connection = apsw.Connection
+Busy = apsw.BusyError
+"""Raised when a lock could not be had within BUSY_TIMEOUT_MS: an adapter turns it into its port's
+Backpressure."""
+SQLiteError = apsw.Error
+
+
+def open_file(path: Path, *, cache_mb: int = 8, mmap_mb: int = 64) -> Connection:
+    """A connection to a file in WAL mode, fully synchronous; the folder is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = apsw.Connection(os.fspath(path), statementcachesize=256)
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+    connection.pragma("journal_size_limit", JOURNAL_LIMIT_BYTES)
+    connection.pragma("cache_size", -cache_mb * 1024)
+    connection.pragma("mmap_size", mmap_mb * 1024 * 1024)
+    return connection
+
+
+@contextmanager
+def writing(connection: Connection) -> Iterator[None]:
+    """One write transaction: IMMEDIATE, so that a lock is waited for at its start and never fails
+    half-way."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+@contextmanager
+def reading(connection: Connection) -> Iterator[None]:
+    """One consistent snapshot. Keep it short: no read transaction outlives a page of results, or
+    the WAL grows."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")

@@ -1,0 +1,11 @@
+"""What every test shares: development values, and a data folder of its own for the whole run."""
+
+import os
+import tempfile
+
+# Before Django reads its settings: tests never touch a developer's ./var nor depend on a
+# developer's environment.
+for _name in [name for name in os.environ if name.startswith("WEIR_") or name == "DATABASE_URL"]:
+    del os.environ[_name]
+os.environ["WEIR_SECRET_KEY"] = "tests-only-secret-key-tests-only-secret-key-tests-only"
+os.environ["WEIR_DATA_DIR"] = tempfile.mkdtemp(prefix="weir-tests-")

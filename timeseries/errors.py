@@ -1,0 +1,35 @@
+"""What can go wrong with the view and with queries on it."""
+
+
+class SeriesError(Exception):
+    """The time-series view failed."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (self.__doc__ or "").strip())
+
+
+class SeriesBackpressure(SeriesError):
+    """The series store is full: offer the whole batch again after `retry_after_s`."""
+
+    def __init__(self, message: str | None = None, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class SeriesUnavailable(SeriesBackpressure):
+    """The series store cannot be reached."""
+
+
+class QueryTimeout(SeriesError):
+    """The query took longer than its limit: ask for a shorter range, a wider interval or fewer
+    groups."""
+
+
+class QueryRefused(SeriesError):
+    """The query cannot run as asked: `code` is of contract section 6, `field` names the part of
+    the query."""
+
+    def __init__(self, code: str, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.field = field

@@ -1,0 +1,154 @@
+"""The SeriesStore port: one document an event, and figures over them. Elasticsearch and a local
+file are its adapters.
+
+Guarantees common to every adapter: documents are identified by (generation, project, key); of two
+with one key the
+higher version stays, whatever the order of the writes; every figure is over the documents that
+remain, so duplicates,
+late events, corrections and replays change nothing but what they say. The same query gives the
+same figures on every
+adapter, approximate ones within the error they state. A partial answer is an error, never a figure.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from timeseries.domain import Filter, SeriesQuery, StoreAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An event as the view keeps it. Slots are numbers given by the generation's registry; values
+    keep their order.
+
+    `hash24` is `feed.event.key_hash(key, version)`. `omitted` counts values that could not be
+    indexed.
+    """
+
+    project: str
+    key: bytes
+    version: int
+    occurred_at_ms: int
+    event: str
+    type: str
+    user_id: str | None
+    anonymous_id: str | None
+    session_id: str | None
+    strings: Mapping[int, tuple[str, ...]]
+    numbers: Mapping[int, tuple[float, ...]]
+    booleans: Mapping[int, tuple[bool, ...]]
+    hash24: int
+    omitted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentHour:
+    """Documents of one hour and event name: how many, and the sum of their `hash24`."""
+
+    hour_ms: int
+    event: str
+    count: int
+    hash_sum: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventSeen:
+    """An event name, how many events have it, and the first and last time of occurrence (ms)."""
+
+    event: str
+    count: int
+    first_ms: int
+    last_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ValueSeen:
+    """A value of a field and how many events have it."""
+
+    value: str | float | bool
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPage:
+    """Keys newest first, each with its document's version; `next_key` resumes before it, None at
+    the end."""
+
+    keys: Sequence[tuple[bytes, int]]
+    next_key: bytes | None
+
+
+class SeriesStore(Protocol):
+    """A handle on the view for one process; thread-safe."""
+
+    def write(self, documents: Sequence[Document], *, generations: Sequence[int]) -> None:
+        """Store a batch durably in each generation; what it returned for is readable. Idempotent.
+
+        Raises SeriesBackpressure or SeriesUnavailable: nothing is promised, offer the whole batch
+        again.
+        """
+
+    def figures(self, query: SeriesQuery, *, generation: int, timeout_s: float) -> StoreAnswer:
+        """The groups and points of a query whose fields are resolved to slots.
+
+        An unresolved PropertyField (slot None) is a property that no document has. Raises
+        QueryTimeout,
+        SeriesUnavailable.
+        """
+
+    def keys(
+        self,
+        project: str,
+        where: Filter,
+        *,
+        generation: int,
+        from_ms: int,
+        to_ms: int,
+        before: bytes | None,
+        limit: int,
+    ) -> KeyPage:
+        """Keys of matching documents in [from_ms, to_ms), newest first, those below `before`
+        alone."""
+
+    def versions(
+        self, project: str, keys: Sequence[bytes], *, generation: int
+    ) -> Mapping[bytes, int]:
+        """Versions of the documents of these keys (at most 1,000 a call); absent keys are
+        absent."""
+
+    def hours(
+        self, project: str, start_ms: int, end_ms: int, *, generation: int
+    ) -> Iterator[DocumentHour]:
+        """Exact counts and hash sums by (hour, event), ascending, over times in [start_ms,
+        end_ms)."""
+
+    def events_seen(self, project: str, *, generation: int, limit: int) -> Sequence[EventSeen]:
+        """Event names by count, descending."""
+
+    def values_seen(
+        self, query: SeriesQuery, *, generation: int, prefix: str, limit: int, timeout_s: float
+    ) -> Sequence[ValueSeen]:
+        """Values of the query's one group field that start with `prefix` (strings), by count,
+        descending."""
+
+    def data_version(self, project: str, *, generation: int) -> str:
+        """An opaque text that changes with every change of the project's documents; ETags and
+        polls compare it."""
+
+    def ensure(self, generation: int) -> Sequence[str]:
+        """Make what a generation needs; idempotent; one sentence for each thing made."""
+
+    def ping(self, *, timeout_s: float) -> None:
+        """Raises SeriesUnavailable when the store cannot be reached in time."""
+
+    def close(self) -> None:
+        """Free what it holds; idempotent."""
+
+
+class RecordSource(Protocol):
+    """Where `/v1/query/events` gets whole events from: the composition root wires it to the event
+    store."""
+
+    def records(self, project: str, keys: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """The record bytes of these keys (at most 1,000 a call); absent keys are absent."""

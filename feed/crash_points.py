@@ -1,8 +1,8 @@
 """Named places where a fault test can kill the process: what no test reaches by luck it reaches by
 name.
 
-Unarmed (always, in production) `reach` does nothing. Arm it by WEIR_CRASH_POINT=name or name:N, which kills this
-process with SIGKILL the N-th time it gets there (the first, by default).
+Unarmed (always, in production) `reach` does nothing. WEIR_CRASH_POINT=name or name:N arms one: this
+process is killed with SIGKILL the N-th time it gets there (the first, by default).
 """
 
 import os

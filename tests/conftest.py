@@ -1,7 +1,10 @@
 """What every test shares: development values, and a data folder of its own for the whole run."""
 
 import os
+import random
 import tempfile
+
+import pytest
 
 # Before Django reads its settings: tests never touch a developer's ./var nor depend on a
 # developer's environment.
@@ -9,3 +12,35 @@ for _name in [name for name in os.environ if name.startswith("WEIR_") or name ==
     del os.environ[_name]
 os.environ["WEIR_SECRET_KEY"] = "tests-only-secret-key-tests-only-secret-key-tests-only"
 os.environ["WEIR_DATA_DIR"] = tempfile.mkdtemp(prefix="weir-tests-")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fault-seed", type=int, default=None, help="run the same faults again")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.fault_seed is None:
+        config.option.fault_seed = random.SystemRandom().randrange(1_000_000)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """How to run the same faults again, also under `-q`, also when all is green."""
+    terminalreporter.write_line(f"faults ran with --fault-seed {config.option.fault_seed}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The long fault runs are asked for by name (`-m faults`); nothing else is left out."""
+    if "faults" in (config.option.markexpr or ""):
+        return
+    long = [item for item in items if "faults" in item.keywords]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
+
+
+@pytest.fixture
+def fault_seed(request: pytest.FixtureRequest) -> int:
+    """The run's seed, as the report's header shows it."""
+    seed: int = request.config.option.fault_seed
+    return seed

@@ -1,0 +1,111 @@
+"""Sink and projector, each draining the same feed with the real command; beside bare inserts of
+the same rows."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.corpus import START_MS, shop_events
+from benchmarks.figures import ROOT, Figure, say
+from feed.adapters.embedded import open_feed
+from feed.codec import encode
+from feed.event import Event, EventKey, ProjectId, event_key
+from feed.ports import OutgoingRecord
+from feed.sqlite import open_file, writing
+from feed.topics import Topic
+from tests.stack import Stack
+
+EVENTS = 200_000
+BATCH = 2_000
+MEMORY_LIMIT_MB = 300.0
+
+
+def _records() -> Iterator[OutgoingRecord]:
+    for event in shop_events(EVENTS, seed=2):
+        key = event_key("bench", event["id"], event["timestamp"])
+        yield OutgoingRecord(key, encode(_encoded_event(key, event)))
+
+
+def _encoded_event(key: EventKey, event: dict[str, object]) -> Event:
+    import json
+
+    return Event(
+        key=key,
+        project=ProjectId("bench"),
+        id=str(event["id"]),
+        event=str(event["event"]),
+        type="track",
+        occurred_at_ms=int(str(event["timestamp"])),
+        received_at_ms=START_MS,
+        sent_at_ms=None,
+        user_id=str(event["user_id"]),
+        anonymous_id=None,
+        session_id=None,
+        properties=json.dumps(event["properties"], separators=(",", ":")),
+        context="{}",
+        transport="rest",
+    )
+
+
+def _fill_feed(data_dir: Path, records: Sequence[OutgoingRecord]) -> None:
+    feed = open_feed("embedded:", {}, data_dir)
+    try:
+        for start in range(0, len(records), BATCH):
+            ticket = feed.publish(Topic.EVENTS, records[start : start + BATCH])
+            if not ticket.wait(timeout_s=60):
+                raise RuntimeError("the feed did not take the records within 60 s")
+    finally:
+        feed.close()
+
+
+def _raw_inserts(path: Path, records: Sequence[OutgoingRecord]) -> float:
+    """Rows a second of a bare table keyed as the store is, in transactions of a batch."""
+    connection = open_file(path)
+    connection.execute(
+        "CREATE TABLE raw (project INTEGER, key BLOB, event TEXT, version INTEGER, record BLOB,"
+        " PRIMARY KEY (project, key)) WITHOUT ROWID"
+    )
+    rows = [(1, record.key, "event.1", 1, record.value) for record in records]
+    started = time.monotonic()
+    for start in range(0, len(rows), BATCH):
+        with writing(connection):
+            connection.executemany(
+                "INSERT INTO raw VALUES (?, ?, ?, ?, ?)", rows[start : start + BATCH]
+            )
+    seconds = time.monotonic() - started
+    connection.close()
+    return len(rows) / seconds
+
+
+def _drain(stack: Stack, command: str) -> tuple[float, float]:
+    """Seconds and peak MB of one `--once` run."""
+    started = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", command, "--once"], cwd=ROOT, env=stack.environment()
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise RuntimeError(f"{command} ended with {status}")
+    return time.monotonic() - started, usage.ru_maxrss / 1024
+
+
+def run() -> None:
+    """The time of an empty drain (start-up) is taken off."""
+    records = list(_records())
+    with (
+        tempfile.TemporaryDirectory(prefix="weir-bench-") as folder,
+        Stack(Path(folder) / "weir") as stack,
+    ):
+        commands = {"sink": "run_warehouse_sink", "projector": "run_projector"}
+        idle = {name: _drain(stack, command)[0] for name, command in commands.items()}
+        say(f"filling the feed with {EVENTS} events")
+        _fill_feed(stack.data_dir, records)
+        for name, command in commands.items():
+            raw = _raw_inserts(Path(folder) / f"raw-{name}.db", records)
+            seconds, memory = _drain(stack, command)
+            Figure(name, EVENTS / (seconds - idle[name]), "events/s", raw).print()
+            Figure(f"{name}_memory", memory, "MB", MEMORY_LIMIT_MB).print()

@@ -1,0 +1,52 @@
+"""Whose turn it is, live or history: live first, yet history never starves. Pure: times are
+passed in."""
+
+from dataclasses import dataclass
+
+LIVE_LAG_LIMIT_S = 10.0
+"""Above this history gets its floor only; below it the lanes take turns while both have work."""
+FLOOR_BATCHES = 10
+"""History gets at least one batch for so many live ones: a tenth of the work at most is taken
+from live when live is behind."""
+FLOOR_INTERVAL_S = 2.0
+"""History gets a turn at least this often, which also keeps its membership alive."""
+
+
+@dataclass(slots=True)
+class LaneSchedule:
+    """What the lanes did lately. One per process."""
+
+    live_lag_s: float = 0.0
+    live_has_more: bool = False
+    history_has_more: bool = False
+    history_at_s: float = 0.0
+    live_batches: int = 0
+    was_live: bool = False
+
+    def note_live(self, *, records: int, lag_s: float) -> None:
+        """Live had its turn: it took `records`, the oldest of which had waited `lag_s`."""
+        self.was_live = True
+        self.live_has_more = records > 0
+        self.live_lag_s = lag_s
+        self.live_batches += records > 0
+
+    def note_history(self, *, records: int, now_s: float) -> None:
+        """History had its turn and took `records`."""
+        self.was_live = False
+        self.history_has_more = records > 0
+        self.history_at_s = now_s
+        self.live_batches = 0
+
+    def is_history_next(self, *, now_s: float) -> bool:
+        """True when the next turn is history's; never twice in a row, so that live waits for one
+        batch of history at most."""
+        if not self.was_live:
+            return False
+        return self.is_live_quiet() or self._is_floor_due(now_s)
+
+    def is_live_quiet(self) -> bool:
+        """Whether live leaves capacity: nothing pending, or a lag under the limit."""
+        return not self.live_has_more or self.live_lag_s < LIVE_LAG_LIMIT_S
+
+    def _is_floor_due(self, now_s: float) -> bool:
+        return self.live_batches >= FLOOR_BATCHES or now_s - self.history_at_s >= FLOOR_INTERVAL_S

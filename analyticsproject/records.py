@@ -1,0 +1,14 @@
+"""Wires `/v1/query/events` to the warehouse: the view's RecordSource on the EventStore port."""
+
+from collections.abc import Mapping, Sequence
+
+from warehouse.backends import get_event_store
+
+
+class StoredRecords:
+    """Whole records from the event store; opened at first use."""
+
+    def records(self, project: str, keys: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """The record bytes of these keys; absent keys are absent. Raises StoreUnavailable."""
+        rows = get_event_store().get(project, keys)
+        return {key: row.record for key, row in rows.items()}

@@ -1,0 +1,40 @@
+"""The warehouse sink: the handler that stores records unchanged."""
+
+from collections.abc import Sequence
+
+from feed.consumer import Delivery, Poison
+from feed.crash_points import reach
+from feed.errors import Backpressure
+from feed.event import record_version
+from warehouse.errors import StoreBackpressure
+from warehouse.ports import EventStore, Row
+
+
+class WarehouseSink:
+    """A `feed.consumer.Handler`. It refuses nothing: whatever decodes is kept."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+
+    def handle(self, batch: Sequence[Delivery]) -> Sequence[Poison]:
+        """Store the batch durably. Raises Backpressure: nothing of it is promised, hand it over
+        again."""
+        reach("sink.before_write")
+        try:
+            self._store.append([row_of(delivery) for delivery in batch])
+        except StoreBackpressure as exc:
+            raise Backpressure(str(exc), retry_after_s=exc.retry_after_s) from exc
+        reach("sink.after_write")
+        return ()
+
+
+def row_of(delivery: Delivery) -> Row:
+    """The record as the event store keeps it: bytes verbatim, placed by the event's key."""
+    event, value = delivery.event, delivery.record.value
+    return Row(
+        project=event.project,
+        key=event.key,
+        event=event.event,
+        version=record_version(event.received_at_ms, value),
+        record=value,
+    )

@@ -45,15 +45,26 @@ class UnknownSchema(FeedError):
 
 
 class DataLoss(FeedError):
-    """A committed position lies before the start of the log: retention deleted records unread."""
+    """A position lies outside the log: retention deleted records unread, or the log itself was
+    lost."""
 
     def __init__(
-        self, *, group: str, topic: str, partition: int, position: int | None, start: int
+        self,
+        *,
+        group: str,
+        topic: str,
+        partition: int,
+        position: int | None,
+        start: int,
+        end: int | None = None,
     ) -> None:
         held = "no position" if position is None else f"position {position}"
+        edge = f"starts at {start}"
+        if position is not None and end is not None and position > end:
+            edge = f"ends at {end}"
         super().__init__(
-            f"DATA LOSS: group {group} has {held} in {topic}[{partition}], whose log starts at "
-            f"{start}; decide with: manage.py feed_offsets --group {group} --to earliest"
+            f"DATA LOSS: group {group} has {held} in {topic}[{partition}], whose log {edge}; "
+            f"decide with: manage.py feed_offsets --group {group} --to earliest"
         )
         self.group, self.topic, self.partition = group, topic, partition
         self.position, self.start = position, start
@@ -65,6 +76,10 @@ class Fenced(FeedError):
 
 class GroupActive(FeedError):
     """The group has active members: stop them before its positions are set by hand."""
+
+
+class WrongOption(FeedError, ValueError):
+    """An option of the feed's URL is unknown or has a wrong value."""
 
 
 class UnsafeTopic(FeedError):

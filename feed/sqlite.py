@@ -7,9 +7,10 @@ and checkpoint (docs/decisions/0003-embedded-engines.md). Each connection belong
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -58,3 +59,10 @@ def reading(connection: Connection) -> Iterator[None]:
         yield
     finally:
         connection.execute("ROLLBACK")
+
+
+def rows(
+    connection: Connection, statement: str, bindings: Sequence[int | str | bytes | None] = ()
+) -> list[tuple[Any, ...]]:  # Any: a column's type is the schema's
+    """Every row of a statement; its read transaction is over on return."""
+    return connection.execute(statement, tuple(bindings)).fetchall()

@@ -1,0 +1,42 @@
+"""Deletes what is old and read by all who must read it, in steps so small that producers hardly
+wait."""
+
+from collections.abc import Iterable, Mapping
+
+from feed.adapters.embedded.log import TopicLog
+from feed.ports import Committed
+from feed.sqlite import rows, writing
+
+CHUNKS_A_STEP = 500
+_OLDEST = """
+SELECT id, base, count, appended_at_ms FROM chunks WHERE partition = ? ORDER BY base LIMIT ?
+"""
+
+
+def passed_by_all(groups: Iterable[Mapping[int, Committed]], partition: int) -> int | None:
+    """The position that every group has reached; 0 where one never committed, None without
+    groups."""
+    positions = [
+        committed[partition].position if partition in committed else 0 for committed in groups
+    ]
+    return min(positions, default=None)
+
+
+def trim_partition(log: TopicLog, partition: int, *, before_ms: int, passed: int | None) -> int:
+    """Delete the chunks appended before `before_ms` whose last record lies before `passed` (None:
+    no reader matters); the number of records deleted."""
+    deleted: int = 0
+    while True:
+        with writing(log.connection):
+            oldest = rows(log.connection, _OLDEST, (partition, CHUNKS_A_STEP))
+            doomed = [
+                (chunk, count)
+                for chunk, base, count, appended_at_ms in oldest
+                if appended_at_ms < before_ms and (passed is None or base + count <= passed)
+            ]
+            log.connection.executemany(
+                "DELETE FROM chunks WHERE id = ?", [(chunk,) for chunk, _ in doomed]
+            )
+        deleted += sum(int(count) for _, count in doomed)
+        if len(doomed) < CHUNKS_A_STEP:
+            return deleted

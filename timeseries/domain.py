@@ -17,6 +17,7 @@ MAX_POINTS = 200_000
 MAX_FILTER_DEPTH = 8
 MAX_FILTER_NODES = 100
 MAX_GROUP_FIELDS = 3
+MAX_METRICS = 20
 QUERY_TIMEOUT_S = 10.0
 
 
@@ -207,7 +208,8 @@ class Bucket:
 class SeriesQuery:
     """A whole query, as it runs: every default filled in, every preset resolved.
 
-    `from_ms <= t < to_ms`. `buckets` tile the range in `timezone` (IANA name).
+    `from_ms <= t < to_ms`. `buckets` tile the range in `timezone` (IANA name); empty where totals
+    alone are asked. A store never meets Agg.RATE: it is asked for COUNT, and queries.py divides.
     """
 
     project: str

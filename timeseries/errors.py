@@ -33,3 +33,12 @@ class QueryRefused(SeriesError):
         super().__init__(message)
         self.code = code
         self.field = field
+
+
+class RecordsUnavailable(SeriesBackpressure):
+    """Whole events cannot be read now."""
+
+
+def invalid_query(field: str, message: str) -> QueryRefused:
+    """The refusal of a query whose part `field`, a JSON path, cannot mean anything."""
+    return QueryRefused("invalid_query", message, field=field)

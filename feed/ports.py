@@ -99,9 +99,9 @@ class FeedConsumer(Protocol):
         each; empty at the time limit.
 
         Also heartbeats and rebalances: call it at least every few seconds, also while paused.
-        Raises DataLoss when a position lies before the log's start, or is absent and the log does
-        not start at 0:
-        stop, an operator decides. Raises FeedUnavailable: poll again later, positions are kept.
+        Raises DataLoss when a position lies before the log's start or beyond its end, or is absent
+        and the log does not start at 0: stop, an operator decides. Raises FeedUnavailable: poll
+        again later, positions are kept.
         """
 
     def commit(self, positions: Mapping[TopicPartition, int]) -> None:
@@ -113,7 +113,8 @@ class FeedConsumer(Protocol):
         """
 
     def seek(self, partition: TopicPartition, position: int) -> None:
-        """Read on from `position`; commits nothing."""
+        """Read on from `position`; commits nothing. Raises Fenced when the partition is not
+        ours."""
 
     def pause(self, partitions: frozenset[TopicPartition]) -> None:
         """Stop delivering from these, keep membership. A rebalance forgets the pause."""
@@ -163,7 +164,8 @@ class Feed(Protocol):
         """A new member of `group`; joins at its first poll."""
 
     def reader(self, topic: str, *, from_end: bool = True) -> FeedReader:
-        """A groupless reader of `topic` from its end as of now, or from its start."""
+        """A groupless reader of `topic` from its end as of now, or from its start. Raises
+        FeedUnavailable."""
 
     def bounds(self, topic: str) -> Mapping[int, PartitionBounds]:
         """Start and end of every partition, now. Raises FeedUnavailable."""

@@ -1,7 +1,7 @@
 """One member of a consumer group on the local files."""
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from feed.adapters.embedded.cursor import PartitionCursor
@@ -16,6 +16,7 @@ from feed.adapters.embedded.groups import GroupFile
 from feed.adapters.embedded.log import TopicLog
 from feed.adapters.embedded.membership import Membership
 from feed.adapters.embedded.options import Options
+from feed.clock import Clock
 from feed.errors import DataLoss, Fenced
 from feed.ports import PartitionBounds, RebalanceListener, Record, TopicPartition
 
@@ -35,13 +36,12 @@ class EmbeddedConsumer:
         group: str,
         topics: Sequence[str],
         listener: RebalanceListener,
-        now_ms: Callable[[], int],
-        monotonic: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._folder, self._group, self._topics = folder, group, tuple(topics)
-        self._listener, self._now_ms = listener, now_ms
+        self._listener, self._clock = listener, clock
         self._membership = Membership(
-            folder, options, group=group, topics=topics, listener=self, monotonic=monotonic
+            folder, options, group=group, topics=topics, listener=self, clock=clock
         )
         self._files: _Files | None = None
         self._cursors: dict[TopicPartition, PartitionCursor] = {}
@@ -73,7 +73,7 @@ class EmbeddedConsumer:
                     self._membership.member,
                     positions,
                     epochs=self._membership.epochs,
-                    now_ms=self._now_ms(),
+                    now_ms=self._clock.now_ms(),
                 )
             except Fenced:
                 self._group_changed = True
@@ -135,6 +135,7 @@ class EmbeddedConsumer:
 
     def _tick(self, files: "_Files") -> None:
         if self._group_changed or self._membership.is_due() or files.groups_watch.changed():
+            self._group_changed = True  # until the whole of it is done
             files.groups_watch.mark()
             self._membership.tick(files.groups, files.partitions())
             self._group_changed = False

@@ -2,9 +2,8 @@
 
 import os
 import threading
-import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,12 +17,13 @@ from feed.adapters.embedded.files import (
     unavailable,
 )
 from feed.adapters.embedded.groups import GroupFile
-from feed.adapters.embedded.liveness import Observer, forget_locks, is_dead
+from feed.adapters.embedded.liveness import Observer, is_dead
 from feed.adapters.embedded.log import TopicLog
 from feed.adapters.embedded.options import Options, parse_options
 from feed.adapters.embedded.producer import Producer, Publish
 from feed.adapters.embedded.reader import EmbeddedReader
 from feed.adapters.embedded.retention import passed_by_all, trim_partition
+from feed.clock import Clock
 from feed.errors import FeedUnavailable, RecordTooLarge
 from feed.ports import (
     Committed,
@@ -43,29 +43,23 @@ HOUR_MS = 3_600_000
 CLOSE_S = 10.0
 
 
-def wall_ms() -> int:
-    """The wall clock, in ms since 1970 UTC."""
-    return time.time_ns() // 1_000_000
-
-
 def open_feed(url: str, options: Mapping[str, str], data_dir: Path) -> "EmbeddedFeed":
     """The feed below `data_dir/feed/`; touches no file yet. Raises WrongOption."""
     return EmbeddedFeed(data_dir / "feed", parse_options(options))
 
 
 class EmbeddedFeed:
-    """Implements `feed.ports.Feed`. Clocks are arguments so that tests can move them."""
+    """Implements `feed.ports.Feed`. The clock is an argument so that tests can move it."""
 
     def __init__(
         self,
         folder: Path,
         options: Options,
         *,
-        now_ms: Callable[[], int] = wall_ms,
-        monotonic: Callable[[], float] = time.monotonic,
+        clock: Clock | None = None,
     ) -> None:
         self._folder, self._options = folder, options
-        self._now_ms, self._monotonic = now_ms, monotonic
+        self._clock = clock or Clock()
         self._is_closed = False
         self._start_anew()
         _HANDLES.add(self)
@@ -106,7 +100,7 @@ class EmbeddedFeed:
         with self._lock:
             self._check_open()
             if self._producer is None:
-                self._producer = Producer(self._folder, self._options, self._now_ms)
+                self._producer = Producer(self._folder, self._options, self._clock)
             return self._producer
 
     def flush(self, *, timeout_s: float) -> bool:
@@ -124,8 +118,7 @@ class EmbeddedFeed:
             group=group,
             topics=topics,
             listener=listener,
-            now_ms=self._now_ms,
-            monotonic=self._monotonic,
+            clock=self._clock,
         )
 
     def reader(self, topic: str, *, from_end: bool = True) -> FeedReader:
@@ -146,7 +139,7 @@ class EmbeddedFeed:
         with self._groups() as groups:
             state = groups.state(group)
             observer = self._observers.setdefault(
-                group, Observer(lease_s=self._options.lease_s, monotonic=self._monotonic)
+                group, Observer(lease_s=self._options.lease_s, clock=self._clock)
             )
             expired = observer.expired(state.beats.items())
         owners = state.owners()
@@ -168,14 +161,21 @@ class EmbeddedFeed:
             return log.position_at(partition.partition, time_ms)
 
     def ping(self, *, timeout_s: float) -> None:
-        with self._log(Topic.EVENTS) as log:
-            log.head()
+        if not self._lock.acquire(timeout=timeout_s):
+            raise FeedUnavailable(f"the feed's files did not answer in {timeout_s:g} s")
+        try:
+            with self._log(Topic.EVENTS) as log:
+                log.head()
+        finally:
+            self._lock.release()
 
     # -- keeping --
 
     def set_committed(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
         with self._groups() as groups:
-            groups.set_committed(group, positions, now_ms=self._now_ms(), is_dead=self._is_dead)
+            groups.set_committed(
+                group, positions, now_ms=self._clock.now_ms(), is_dead=self._is_dead
+            )
 
     def ensure_topics(self) -> Sequence[str]:
         self._check_open()
@@ -184,7 +184,6 @@ class EmbeddedFeed:
             groups = GroupFile(open_file(self._folder / GROUPS_FILE))
             try:
                 groups.make()
-                forget_locks(self._folder / MEMBERS_FOLDER, groups.member_ids())
             finally:
                 groups.connection.close(True)
         return [sentence for sentence in made if sentence is not None]
@@ -201,7 +200,7 @@ class EmbeddedFeed:
 
     def _trim_topic(self, topic: Topic) -> int:
         keep_ms = self._options.retention_hours[topic] * HOUR_MS
-        before_ms = int(self._now_ms() - keep_ms)
+        before_ms = int(self._clock.now_ms() - keep_ms)
         with self._groups() as groups:
             passed = [groups.committed(group, topic) for group in CONSTANT_READERS[topic]]
         deleted = 0

@@ -92,10 +92,6 @@ class GroupFile:
                 (member, group, json.dumps(sorted(topics))),
             )
 
-    def member_ids(self) -> list[str]:
-        """The members of all groups."""
-        return [member for (member,) in rows(self.connection, "SELECT member FROM members")]
-
     def beat(self, member: str) -> bool:
         """Give a sign of life; False when the member was expelled."""
         with writing(self.connection):

@@ -8,8 +8,10 @@ member watches against its own monotonic clock, for a process that is stopped, n
 import fcntl
 import os
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
+
+from feed.clock import Clock
 
 
 def new_member_id() -> str:
@@ -51,22 +53,21 @@ def is_dead(folder: Path, member: str) -> bool:
     return True
 
 
-def forget_locks(folder: Path, kept: Iterable[str]) -> None:
-    """Remove the lock files that dead processes left behind, except those of `kept` members."""
-    names = set(kept)
-    for path in folder.glob("*.lock"):
-        if path.stem not in names and is_dead(folder, path.stem):
-            path.unlink(missing_ok=True)
+def forget_locks(folder: Path, members: Iterable[str]) -> None:
+    """Remove the lock files that dead members left behind."""
+    for member in members:
+        if is_dead(folder, member):
+            (folder / f"{member}.lock").unlink(missing_ok=True)
 
 
 class Observer:
     """Beats of others as this process sees them."""
 
-    def __init__(self, *, lease_s: float, monotonic: Callable[[], float]) -> None:
+    def __init__(self, *, lease_s: float, clock: Clock) -> None:
         self._lease_s = lease_s
-        self._monotonic = monotonic
+        self._monotonic_s = clock.monotonic_s
         self._seen: dict[str, tuple[int, float]] = {}
-        self._looked_at = monotonic()
+        self._looked_at = clock.monotonic_s()
 
     def expired(self, beats: Iterable[tuple[str, int]]) -> dict[str, int]:
         """Members whose beat stood still for the whole lease, and at what count.
@@ -74,7 +75,7 @@ class Observer:
         An observer that did not look for half a lease starts anew: it may have been stopped with
         all the others.
         """
-        now = self._monotonic()
+        now = self._monotonic_s()
         if now - self._looked_at > self._lease_s / 2:
             self._seen.clear()
         self._looked_at = now

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
@@ -10,8 +9,15 @@ from feed import crash_points
 from feed.adapters.embedded.assignment import assign
 from feed.adapters.embedded.files import GROUPS_FILE, MEMBERS_FOLDER, open_existing, unavailable
 from feed.adapters.embedded.groups import GroupFile, GroupState
-from feed.adapters.embedded.liveness import MemberLock, Observer, is_dead, new_member_id
+from feed.adapters.embedded.liveness import (
+    MemberLock,
+    Observer,
+    forget_locks,
+    is_dead,
+    new_member_id,
+)
 from feed.adapters.embedded.options import Options
+from feed.clock import Clock
 from feed.errors import FeedUnavailable
 from feed.ports import RebalanceListener, TopicPartition
 
@@ -22,17 +28,20 @@ BEATS_A_LEASE = 6
 class Heart(threading.Thread):
     """Beats for one member while its consumer polls often enough, however long a batch takes."""
 
-    def __init__(self, folder: Path, member: str, options: Options) -> None:
+    def __init__(
+        self, folder: Path, member: str, options: Options, monotonic_s: Callable[[], float]
+    ) -> None:
         super().__init__(name=f"feed-heart-{member}", daemon=True)
         self._folder, self._member = folder, member
         self._every_s = options.lease_s / BEATS_A_LEASE
         self._max_poll_s = options.max_poll_s
-        self._polled_at = time.monotonic()
+        self._monotonic_s = monotonic_s
+        self._polled_at = monotonic_s()
         self._stopped = threading.Event()
 
     def polled(self) -> None:
         """The consumer is there."""
-        self._polled_at = time.monotonic()
+        self._polled_at = self._monotonic_s()
 
     def stop(self) -> None:
         """End the thread; idempotent."""
@@ -42,7 +51,7 @@ class Heart(threading.Thread):
     def run(self) -> None:
         groups: GroupFile | None = None
         while not self._stopped.wait(self._every_s):
-            if time.monotonic() - self._polled_at > self._max_poll_s:
+            if self._monotonic_s() - self._polled_at > self._max_poll_s:
                 continue
             try:
                 groups = groups or GroupFile(open_existing(self._folder / GROUPS_FILE))
@@ -66,11 +75,11 @@ class Membership:
         group: str,
         topics: Collection[str],
         listener: RebalanceListener,
-        monotonic: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._folder, self._options, self._group = folder, options, group
-        self._topics, self._listener, self._monotonic = frozenset(topics), listener, monotonic
-        self._observer = Observer(lease_s=options.lease_s, monotonic=monotonic)
+        self._topics, self._listener, self._clock = frozenset(topics), listener, clock
+        self._observer = Observer(lease_s=options.lease_s, clock=clock)
         self._member = ""
         self._lock: MemberLock | None = None
         self._heart: Heart | None = None
@@ -85,7 +94,7 @@ class Membership:
 
     def is_due(self) -> bool:
         """Whether the group must be looked at even if nothing in its file changed."""
-        return self._monotonic() - self._ticked_at > self._options.lease_s / BEATS_A_LEASE
+        return self._clock.monotonic_s() - self._ticked_at > self._options.lease_s / BEATS_A_LEASE
 
     def polled(self) -> None:
         """The consumer polls: its heart may go on."""
@@ -94,7 +103,7 @@ class Membership:
 
     def tick(self, groups: GroupFile, partitions: Collection[TopicPartition]) -> None:
         """Look at the group once: join, expel the dead, give up and take partitions."""
-        self._ticked_at = self._monotonic()
+        self._ticked_at = self._clock.monotonic_s()
         if not self._member:
             self._join(groups)
         state = groups.state(self._group)
@@ -119,7 +128,7 @@ class Membership:
             lock.release()
             raise
         self._member, self._lock = member, lock
-        self._heart = Heart(self._folder, member, self._options)
+        self._heart = Heart(self._folder, member, self._options, self._clock.monotonic_s)
         self._heart.start()
 
     def _expel(self, groups: GroupFile, state: GroupState) -> bool:
@@ -128,6 +137,7 @@ class Membership:
         folder = self._folder / MEMBERS_FOLDER
         gone |= {member: beat for member, beat in others.items() if is_dead(folder, member)}
         expelled = [member for member, beat in gone.items() if groups.expel(member, beat=beat)]
+        forget_locks(folder, expelled)
         for member in expelled:
             logger.warning(
                 "expelled a member of group %s that gave no sign of life: %s",

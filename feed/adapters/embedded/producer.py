@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
@@ -17,6 +17,7 @@ from feed.adapters.embedded.chunks import cut, pack
 from feed.adapters.embedded.files import open_existing, topic_path, unavailable
 from feed.adapters.embedded.log import Chunk, Head, TopicLog
 from feed.adapters.embedded.options import Options
+from feed.clock import Clock
 from feed.errors import FeedFull, FeedUnavailable
 from feed.ports import OutgoingRecord
 from feed.sqlite import writing
@@ -46,9 +47,9 @@ class Publish:
 class Producer:
     """The bounded queue and its writer thread. `offer` may be called from any thread."""
 
-    def __init__(self, folder: Path, options: Options, now_ms: Callable[[], int]) -> None:
+    def __init__(self, folder: Path, options: Options, clock: Clock) -> None:
         self._options = options
-        self._writer = _Writer(folder, now_ms)
+        self._writer = _Writer(folder, clock)
         self._queue: deque[Publish] = deque()
         self._queued_bytes = self._queued_records = 0
         self._taken: Sequence[Publish] = ()
@@ -125,9 +126,9 @@ class Producer:
 class _Writer:
     """The writer thread's own connections, a topic each."""
 
-    def __init__(self, folder: Path, now_ms: Callable[[], int]) -> None:
+    def __init__(self, folder: Path, clock: Clock) -> None:
         self._folder = folder
-        self._now_ms = now_ms
+        self._clock = clock
         self._logs: dict[str, TopicLog] = {}
         self._partitions: dict[str, int] = {}
 
@@ -163,7 +164,7 @@ class _Writer:
             head = log.head()
             if len(head.next_offsets) != count:
                 places, chunks = _packed(publishes, len(head.next_offsets))
-            log.append(head, chunks, now_ms=self._now_ms())
+            log.append(head, chunks, now_ms=self._clock.now_ms())
             crash_points.reach("publish.before_commit")
         crash_points.reach("publish.after_commit")
         self._partitions[log.topic] = len(head.next_offsets)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import apsw
 
+from feed import sqlite
 from feed.sqlite import Busy, Connection, open_file, writing
 from warehouse.adapters.embedded.schema import ensure_tables
 from warehouse.errors import StoreBackpressure, StoreUnavailable
@@ -19,6 +20,7 @@ nobody reads it; SQLite's own lock lets one at a time."""
 MAX_LOG_BYTES = 128 * 1024 * 1024
 """Then writers wait for a whole checkpoint: several that never pause could let the log grow for
 ever."""
+CUT_PATIENCE_MS = 1_000
 _BROKEN = (
     apsw.IOError,
     apsw.FullError,
@@ -102,9 +104,10 @@ class StoreFile:
     def _bound_log(self, connection: Connection) -> None:
         if self._log_path.stat().st_size < MAX_LOG_BYTES:
             return
-        # Busy: somebody reads a long page; the next batch tries again.
-        with suppress(Busy):
+        connection.set_busy_timeout(CUT_PATIENCE_MS)
+        with suppress(Busy):  # somebody reads a long page; the next batch tries again
             connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        connection.set_busy_timeout(sqlite.BUSY_TIMEOUT_MS)
 
     @contextmanager
     def _translated(self, when_busy: type[StoreBackpressure]) -> Iterator[None]:

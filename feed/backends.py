@@ -31,10 +31,11 @@ class Backend(Generic[T]):
         if self._opened is None or self._pid != os.getpid():
             with self._lock:
                 if self._opened is None or self._pid != os.getpid():
-                    self._opened, self._pid = self._open(), os.getpid()
+                    self._opened, self._pid = self.open_own(), os.getpid()
         return self._opened
 
-    def _open(self) -> T:
+    def open_own(self) -> T:
+        """A new handle, for a caller that closes it itself. Raises as `get`."""
         entry: Mapping[str, Any] = getattr(settings, self._setting)
         opener: Opener[T] = import_string(entry["BACKEND"])
         return opener(entry["URL"], entry["OPTIONS"], settings.DATA_DIR)

@@ -11,6 +11,9 @@ from live when live is behind."""
 FLOOR_INTERVAL_S = 2.0
 """History gets a turn at least this often, which also keeps its membership alive."""
 
+PROBE_INTERVAL_S = 0.25
+"""An empty history is looked at this often, however fast live turns."""
+
 
 @dataclass(slots=True)
 class LaneSchedule:
@@ -19,7 +22,7 @@ class LaneSchedule:
     live_lag_s: float = 0.0
     live_has_more: bool = False
     history_has_more: bool = False
-    history_at_s: float = 0.0
+    history_at_s: float = float("-inf")
     live_batches: int = 0
     was_live: bool = False
 
@@ -40,13 +43,14 @@ class LaneSchedule:
     def is_history_next(self, *, now_s: float) -> bool:
         """True when the next turn is history's; never twice in a row, so that live waits for one
         batch of history at most."""
-        if not self.was_live:
+        waited_s = now_s - self.history_at_s
+        if not self.was_live or (not self.history_has_more and waited_s < PROBE_INTERVAL_S):
             return False
-        return self.is_live_quiet() or self._is_floor_due(now_s)
+        return self.is_live_quiet() or self._is_floor_due(waited_s)
 
     def is_live_quiet(self) -> bool:
         """Whether live leaves capacity: nothing pending, or a lag under the limit."""
         return not self.live_has_more or self.live_lag_s < LIVE_LAG_LIMIT_S
 
-    def _is_floor_due(self, now_s: float) -> bool:
-        return self.live_batches >= FLOOR_BATCHES or now_s - self.history_at_s >= FLOOR_INTERVAL_S
+    def _is_floor_due(self, waited_s: float) -> bool:
+        return self.live_batches >= FLOOR_BATCHES or waited_s >= FLOOR_INTERVAL_S

@@ -58,9 +58,16 @@ ANNOUNCEMENTS_DROPPED = Counter(
     ("group",),
 )
 
-LAG_RECORDS = "weir_consumer_lag_records"
-"""Gauge, records: the log's end less the committed position. Read at scrape time."""
-LAG_SECONDS = "weir_consumer_lag_seconds"
-"""Gauge, seconds: how long the oldest unhandled record has waited. Read at scrape time."""
-COMMITTED_POSITION = "weir_consumer_committed_position"
-"""Gauge, offset: the group's committed position. Read at scrape time."""
+LAG_RECORDS = (
+    "weir_consumer_lag_records",
+    "Records between the log's end and the committed position. Read at scrape time.",
+)
+LAG_SECONDS = (
+    "weir_consumer_lag_seconds",
+    "Seconds that the oldest unhandled record has waited. Read at scrape time.",
+)
+COMMITTED_POSITION = (
+    "weir_consumer_committed_position",
+    "The next offset that the group has not handled. Read at scrape time.",
+)
+"""Gauges by group, topic and partition: names and causes; feed/lag_metrics.py fills them."""

@@ -1,0 +1,117 @@
+"""The consume loop over its lanes: who is next, how long to wait, when a drain is done."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+
+from feed.clock import Clock
+from feed.consumer import Lane, LaneConsumer
+from feed.lanes import LaneSchedule
+from feed.ports import Feed, PartitionBounds, TopicPartition
+
+IDLE_POLL_S = 0.25
+"""How long a poll waits with nothing to do: a stop signal is seen within it."""
+DRAIN_POLL_S = 0.05
+SPACING_S = 0.02
+"""Turns that find little start at least this far apart: under a trickle of single events the cost
+of a batch (two commits to disk) is paid 50 times a second, not a thousand times, and no event
+waits longer for it than this."""
+LITTLE = 0.1
+"""Share of a full batch below which a turn found little."""
+DRAIN_CHECK_S = 0.1
+
+Targets = Sequence[tuple[Lane, Mapping[int, PartitionBounds]]]
+"""What lay in each lane's topic when a drain began."""
+
+
+class ConsumeLoop:
+    """Runs one or two lanes, the first live, the second history, in the calling thread."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        lanes: Sequence[Lane],
+        *,
+        stop: threading.Event,
+        once: bool = False,
+        on_commit: Callable[[], object] = lambda: None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._feed, self._stop, self._once, self._on_commit = feed, stop, once, on_commit
+        self._clock = clock or Clock()
+        self._lanes = lanes
+        self._schedule = LaneSchedule()
+        self._checked_s = float("-inf")
+        self._idle_poll_s = DRAIN_POLL_S if once else IDLE_POLL_S
+
+    def run(self) -> None:
+        """Until `stop` is set; with `once`, until the group has passed what lay in the topics at
+        the start. The batch in hand is finished and committed, announcements are flushed.
+
+        Raises what `LaneConsumer.turn` raises, and whatever a handler's bug raises.
+        """
+        targets = [(lane, self._feed.bounds(lane.topic)) for lane in self._lanes if self._once]
+        with ExitStack() as stack:
+            consumers = [self._open(lane, stack) for lane in self._lanes]
+            live, history = consumers[0], consumers[1] if len(consumers) > 1 else None
+            while not self._stop.is_set() and not self._is_drained(targets):
+                self._round(live, history)
+                for consumer in consumers:
+                    consumer.announcer.tick()
+
+    def _open(self, lane: Lane, stack: ExitStack) -> LaneConsumer:
+        consumer = LaneConsumer(self._feed, lane, clock=self._clock, sleep=self._stop.wait)
+        stack.callback(consumer.close)
+        return consumer
+
+    def _round(self, live: LaneConsumer, history: LaneConsumer | None) -> None:
+        now_s = self._clock.monotonic_s()
+        if history is not None and self._schedule.is_history_next(now_s=now_s):
+            self._history_turn(history, is_live_waiting=live.is_waiting())
+        else:
+            self._live_turn(live, started_s=now_s)
+
+    def _live_turn(self, live: LaneConsumer, *, started_s: float) -> None:
+        idle_s = 0.0 if self._schedule.history_has_more else self._idle_poll_s
+        turn = live.turn(timeout_s=min(idle_s, live.announcer.due_in_s()))
+        self._schedule.note_live(records=turn.records, lag_s=turn.lag_s)
+        self._note_commit(turn.committed)
+        if 0 < turn.records < LITTLE * live.lane.batch_records and idle_s:
+            self._stop.wait(max(0.0, started_s + SPACING_S - self._clock.monotonic_s()))
+
+    def _history_turn(self, history: LaneConsumer, *, is_live_waiting: bool) -> None:
+        """While live waits for its store, history does not press the same store either."""
+        records = 0
+        if is_live_waiting:
+            history.keep_membership()
+        else:
+            turn = history.turn(timeout_s=0.0)
+            records = turn.records
+            self._note_commit(turn.committed)
+        self._schedule.note_history(records=records, now_s=self._clock.monotonic_s())
+
+    def _note_commit(self, records: int) -> None:
+        if records:
+            self._on_commit()
+
+    def _is_drained(self, targets: Targets) -> bool:
+        now_s = self._clock.monotonic_s()
+        if not targets or now_s - self._checked_s < DRAIN_CHECK_S:
+            return False
+        self._checked_s = now_s
+        return all(self._has_passed(lane, bounds) for lane, bounds in targets)
+
+    def _has_passed(self, lane: Lane, bounds: Mapping[int, PartitionBounds]) -> bool:
+        """Whether the group, whichever of its members, has committed past the ends. A position
+        short of an end with no record from there on has passed it too: offsets may have gaps."""
+        committed = self._feed.committed(lane.group, lane.topic)
+        for partition, bound in bounds.items():
+            held = committed.get(partition)
+            position = bound.start if held is None else held.position
+            if position < bound.end and self._has_record(lane, partition, position):
+                return False
+        return True
+
+    def _has_record(self, lane: Lane, partition: int, position: int) -> bool:
+        where = TopicPartition(lane.topic, partition)
+        return self._feed.appended_at_ms(where, position) is not None

@@ -1,0 +1,128 @@
+"""What every worker command shares: options, signals, the supervisor, metrics."""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import close_old_connections
+from prometheus_client import REGISTRY, start_http_server
+
+from feed.backends import FEED
+from feed.consumer import Lane
+from feed.lag_metrics import LagCollector
+from feed.leftovers import refuse_unread_leftovers
+from feed.loop import ConsumeLoop
+from feed.ports import Feed
+from feed.stop_signals import StopSignals
+from feed.supervisor import Supervisor
+
+METRICS_HOST = "127.0.0.1"
+MAX_PORT = 65_535
+FLUSH_S = 2.0
+"""How long the end waits for what was published to be in the log: well within the drain's 9 s."""
+
+
+class WorkerCommand(BaseCommand):
+    """A process that consumes topics until it is told to stop, or drains them once.
+
+    Exit code 0 after SIGTERM, SIGINT or a drain; 1 when an operator must look, having said why.
+    """
+
+    def lanes(self, feed: Feed) -> Sequence[Lane]:
+        """What to read and who handles it, live first; asked for again at every new start of the
+        loop."""
+        raise NotImplementedError(f"{type(self).__name__} names no lanes")
+
+    def prepare(self) -> None:
+        """Once, before the first record. Raises CommandError to refuse the start."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """`--once` and `--metrics-port`."""
+        parser.add_argument(
+            "--once", action="store_true", help="drain what is in the topics now, then exit 0"
+        )
+        parser.add_argument(
+            "--metrics-port",
+            type=_port,
+            metavar="PORT",
+            help=f"serve metrics at http://{METRICS_HOST}:PORT/metrics; 0 takes any free port",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run to the end. Raises SystemExit with a code other than 0 when an operator must
+        look."""
+        refuse_unread_leftovers()
+        self.prepare()
+        self._lag = LagCollector()
+        once: bool = options["once"]
+        port: int | None = options["metrics_port"]
+        with StopSignals() as signals, self._metrics(port):
+            supervisor = Supervisor(
+                self._name(),
+                lambda: self._consume(supervisor, signals, once=once),
+                stop=signals.requested,
+                waits_for_feed=not once,
+                between=close_old_connections,
+            )
+            exit_code = supervisor.run()
+        if exit_code:
+            raise SystemExit(exit_code)
+
+    def _consume(self, supervisor: Supervisor, signals: StopSignals, *, once: bool) -> None:
+        feed = FEED.open_own()
+        try:
+            lanes = self.lanes(feed)
+            self._lag.watch(feed, [(lane.group.value, lane.topic.value) for lane in lanes])
+            self._say(_start_line(lanes, once=once))
+            ConsumeLoop(
+                feed,
+                lanes,
+                stop=signals.requested,
+                once=once,
+                on_commit=supervisor.note_progress,
+            ).run()
+            feed.flush(timeout_s=FLUSH_S)
+        finally:
+            self._lag.forget()
+            feed.close()
+
+    @contextmanager
+    def _metrics(self, port: int | None) -> Iterator[None]:
+        """Serve metrics while inside, if a port was given."""
+        if port is None:
+            yield
+            return
+        try:
+            server, thread = start_http_server(port, addr=METRICS_HOST)
+        except OSError as exc:
+            raise CommandError(
+                f"--metrics-port {port} cannot be used ({exc.strerror}): choose another"
+            ) from exc
+        REGISTRY.register(self._lag)
+        self._say(f"metrics at http://{METRICS_HOST}:{server.server_port}/metrics")
+        try:
+            yield
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+            REGISTRY.unregister(self._lag)
+
+    def _say(self, sentence: str) -> None:
+        self.stderr.write(f"{self._name()}: {sentence}", style_func=str)
+
+    def _name(self) -> str:
+        return type(self).__module__.rpartition(".")[2]
+
+
+def _start_line(lanes: Sequence[Lane], *, once: bool) -> str:
+    reads = " and ".join(f"topic {lane.topic} as group {lane.group}" for lane in lanes)
+    return f"draining {reads}" if once else f"reading {reads}; SIGTERM or Ctrl-C drains and stops"
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: it takes 0 to {MAX_PORT}")
+    return int(text)

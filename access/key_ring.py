@@ -28,6 +28,7 @@ class KeyRing:
         self._load = load
         self._period_s = period_s
         self._latest: KeySnapshot | None = None
+        self._is_failing = False
         self._forget_thread()
 
     def _forget_thread(self) -> None:
@@ -53,19 +54,21 @@ class KeyRing:
         if self._owner_pid not in (0, os.getpid()):
             self._forget_thread()  # a forked child has its parent's objects, but no thread
         with self._starting:
-            if self._thread is not None:
-                return
-            self._stopping.clear()
-            self._thread = threading.Thread(target=self._follow, name="key-ring", daemon=True)
-            self._thread.start()
-            self._owner_pid = os.getpid()
+            if self._thread is None:
+                self._stopping = threading.Event()
+                self._thread = threading.Thread(
+                    target=self._follow, args=(self._stopping,), name="key-ring", daemon=True
+                )
+                self._thread.start()
         self._first_load.wait(FIRST_LOAD_WAIT_S)
+        self._owner_pid = os.getpid()
 
     def stop(self) -> None:
         """End the thread and its database connection."""
         with self._starting:
             thread, self._thread, self._owner_pid = self._thread, None, 0
             self._stopping.set()
+            self._first_load.clear()
         if thread is not None:
             thread.join(STOP_WAIT_S)
 
@@ -76,8 +79,7 @@ class KeyRing:
         if newer is not None:
             self._latest = newer
 
-    def _follow(self) -> None:
-        stopping = self._stopping
+    def _follow(self, stopping: threading.Event) -> None:
         try:
             while not stopping.is_set():
                 self._step()
@@ -90,9 +92,12 @@ class KeyRing:
         # Whatever fails here must not end the thread: with it revocations would stop to arrive.
         try:
             self.refresh()
+            self._is_failing = False
         except Exception:
-            logger.exception(
+            logger.warning(
                 "keys not refreshed: the last ones stay in force",
                 extra={"action": "keys_not_refreshed"},
+                exc_info=not self._is_failing,  # the reason once, not every second of an outage
             )
+            self._is_failing = True
             connection.close()

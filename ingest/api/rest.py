@@ -1,0 +1,140 @@
+"""`POST /v1/events` and `GET /v1/limits`: thin doors onto `accept`."""
+
+import asyncio
+import math
+from collections.abc import Callable
+
+from access.authentication import Authenticator
+from access.claims import Claims, Credential, Scope
+from access.http import Request, json_reply
+from access.problems import Code, FieldError, Problem, Reply
+from feed.clock import Clock
+from feed.crash_points import reach
+from feed.event import ProjectId
+from feed.ports import Feed
+from ingest.acknowledgement import LOG_DEADLINE_S, Progress, Settling, reach_level
+from ingest.api.bodies import Body, read_rows
+from ingest.api.limits import limits_in_force
+from ingest.api.parameters import Parameters, parse_parameters
+from ingest.payloads import EventsAnswer, Level, Result, RowResult
+from ingest.services import Accepted, Outcome, Submission, accept
+from ingest.timestamps import format_time
+
+TRANSPORT = "rest"
+
+
+class EventsDoor:
+    """Takes events over plain requests. Feed and progress are asked for at the first request, so
+    that nothing connects before the server has forked."""
+
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        feed: Callable[[], Feed],
+        progress: Callable[[], Progress],
+        *,
+        clock: Clock | None = None,
+        log_deadline_s: float = LOG_DEADLINE_S,
+    ) -> None:
+        self._authenticator, self._feed, self._progress = authenticator, feed, progress
+        self._clock = clock or Clock()
+        self._log_deadline_s = log_deadline_s
+        self._settling: Settling | None = None
+
+    async def __call__(self, request: Request) -> Reply:
+        """Raises Problem 400, 401, 403, 408, 413, 415; 503 is an answer with rows to retry."""
+        claims = self._authenticator.authenticate(request, scope=Scope.INGEST, write_key=True)
+        parameters = parse_parameters(request.query_string)
+        body = await read_rows(request)
+        submission = Submission(
+            rows=body.rows,
+            project=ProjectId(claims.project),
+            request_id=request.request_id,
+            transport=TRANSPORT,
+            sent_at_ms=body.sent_at_ms,
+            dry_run=parameters.dry_run,
+        )
+        accepted = accept(submission, self._feed(), now_ms=self._clock.now_ms())
+        if not parameters.dry_run:
+            await self._settle(accepted)
+        outcome = accepted.outcome()
+        level = await self._level(outcome, claims, parameters)
+        reach("ingest.before_answer")
+        return _reply(_answer(request, accepted, outcome, level, body, parameters), outcome)
+
+    async def _settle(self, accepted: Accepted) -> None:
+        loop = asyncio.get_running_loop()
+        if self._settling is None or self._settling.loop is not loop:
+            self._settling = Settling(loop)
+        await self._settling.wait(accepted, deadline_s=self._log_deadline_s)
+
+    async def _level(
+        self, outcome: Outcome, claims: Claims, parameters: Parameters
+    ) -> Level | None:
+        """A write key learns of `logged` at most; rows to send again are answered without delay."""
+        if not outcome.positions:
+            return None
+        is_lowest = parameters.ack is Level.LOGGED or claims.credential is Credential.WRITE_KEY
+        if is_lowest or outcome.counts.retry:
+            return Level.LOGGED
+        return await reach_level(
+            parameters.ack, outcome.positions, self._progress(), wait_s=parameters.wait_s
+        )
+
+
+def _answer(
+    request: Request,
+    accepted: Accepted,
+    outcome: Outcome,
+    level: Level | None,
+    body: Body,
+    parameters: Parameters,
+) -> EventsAnswer:
+    results = outcome.results
+    if parameters.summary:
+        results = [row for row in results if row.result is not Result.OK]
+    answer = EventsAnswer(
+        request_id=request.request_id,
+        received_at=format_time(accepted.received_at_ms),
+        ack=level,
+        counts=outcome.counts,
+        results=results,
+    )
+    if outcome.counts.retry:
+        answer.code = Code.LOG_UNAVAILABLE
+    if body.notices:
+        answer.warnings = list(body.notices)
+    return answer
+
+
+def _reply(answer: EventsAnswer, outcome: Outcome) -> Reply:
+    if outcome.retry_after_s is not None:
+        headers = {"Retry-After": str(math.ceil(outcome.retry_after_s))}
+        return json_reply(answer, status=503, headers=headers)
+    if outcome.counts.rejected == len(outcome.results):
+        raise _all_rejected(answer, outcome.results)
+    return json_reply(answer)
+
+
+def _all_rejected(answer: EventsAnswer, results: list[RowResult]) -> Problem:
+    errors = [
+        FieldError(row.code, row.field if isinstance(row.field, str) else None, row.index)
+        for row in results
+        if isinstance(row.code, str)
+    ]
+    return Problem(
+        400,
+        Code.ALL_REJECTED,
+        "no row of the request is an event: see results, one code and field a row",
+        errors=errors,
+        extensions={
+            "received_at": answer.received_at,
+            "counts": answer.counts,
+            "results": answer.results,
+        },
+    )
+
+
+async def limits_door(request: Request) -> Reply:
+    """The limits in force, for anyone who asks: they are no secret."""
+    return json_reply(limits_in_force(), headers={"Cache-Control": "public, max-age=300"})

@@ -1,0 +1,151 @@
+"""The rules for `properties` and `context`, checked on their text in full (docs/decisions/0012).
+
+An object; valid UTF-8; no NUL; no lone surrogate; names of 1 to 200 characters, each once in its
+object; depth at most 20; finite numbers; integers within 64 bit, signed or unsigned.
+
+`fault_in` tries a quick check that is sufficient, never necessary: what it does not pass is read
+again by the careful one, which alone decides and says where the fault lies.
+"""
+
+import json
+from collections.abc import Iterator
+from math import isinf
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+
+MAX_DEPTH = 20
+MAX_NAME_CHARS = 200
+MIN_INTEGER = -(2**63)
+MAX_INTEGER = 2**64 - 1
+_MAX_INTEGER_DIGITS = 21  # with sign; longer ones need not be converted to be known as too large
+_MAX_PATH_CHARS = 200
+
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_CHARS)]
+_Integer = Annotated[int, msgspec.Meta(ge=MIN_INTEGER, le=2**63 - 1)]
+
+
+def _nested_type(depth: int) -> Any:  # Any: a type made at run time
+    """The type of an object that nests at most `depth` deep, so that one decoding checks depth,
+    names and numbers."""
+    scalar: Any = None | bool | _Integer | float | str
+    value: Any = scalar
+    for _ in range(depth - 1):
+        value = scalar | list[value] | dict[_Name, value]
+    return dict[_Name, value]
+
+
+_QUICK = msgspec.json.Decoder(_nested_type(MAX_DEPTH))
+
+
+def fault_in(text: bytes | msgspec.Raw) -> str | None:
+    """None when the text is an object that keeps every rule; else the path of the first member
+    that breaks one, "" for the text as a whole."""
+    whole = bytes(text)
+    return None if _passes_quickly(whole) else _careful_fault(whole)
+
+
+def _passes_quickly(text: bytes) -> bool:
+    if b"\\u0000" in text:
+        return False
+    try:
+        found = _QUICK.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return _names_are_unique(text, found)
+
+
+def _names_are_unique(text: bytes, found: dict[str, Any]) -> bool:
+    """Whether there are as many distinct names as names. Every name ends in `":` where no
+    whitespace comes before a colon; `":` within a string only makes the answer False too often."""
+    if b" :" in text or b"\n:" in text or b"\t:" in text or b"\r:" in text:
+        return False
+    return text.count(b'":') == _count_names(found)
+
+
+def _count_names(value: dict[str, Any] | list[Any]) -> int:
+    if isinstance(value, dict):
+        total, parts = len(value), value.values()
+        return total + sum([_count_names(part) for part in parts if type(part) in (dict, list)])
+    return sum([_count_names(part) for part in value if type(part) in (dict, list)])
+
+
+class _Members(NamedTuple):
+    """An object as its pairs, so that a name that comes twice shows."""
+
+    pairs: list[tuple[str, Any]]
+
+
+class _OutOfRange(NamedTuple):
+    """A number that no store could hold as it is."""
+
+
+def _integer(digits: str) -> int | _OutOfRange:
+    if len(digits) > _MAX_INTEGER_DIGITS or not MIN_INTEGER <= int(digits) <= MAX_INTEGER:
+        return _OutOfRange()
+    return int(digits)
+
+
+def _real(digits: str) -> float | _OutOfRange:
+    number = float(digits)
+    return _OutOfRange() if isinf(number) else number
+
+
+def _constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+_CAREFUL = json.JSONDecoder(
+    object_pairs_hook=_Members,
+    parse_int=_integer,
+    parse_float=_real,
+    parse_constant=_constant,
+)
+
+
+def _careful_fault(text: bytes) -> str | None:
+    try:
+        root = _CAREFUL.decode(text.decode())
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(root, _Members):
+        return ""
+    return next(_faults(root), None)
+
+
+def _faults(root: _Members) -> Iterator[str]:
+    """Paths of the members that break a rule, the deepest that can be named."""
+    waiting: list[tuple[str, Any, int]] = [("", root, 1)]
+    while waiting:
+        path, value, depth = waiting.pop()
+        if isinstance(value, _Members | list):
+            if depth > MAX_DEPTH or not _has_good_names(value):
+                yield path
+                return
+            waiting += [(_joined(path, name), part, depth + 1) for name, part in _named(value)]
+        elif isinstance(value, _OutOfRange) or (isinstance(value, str) and not is_text(value)):
+            yield path
+
+
+def _named(value: _Members | list[Any]) -> list[tuple[str, Any]]:
+    if isinstance(value, _Members):
+        return value.pairs
+    return [(str(index), part) for index, part in enumerate(value)]
+
+
+def _has_good_names(value: _Members | list[Any]) -> bool:
+    if isinstance(value, list):
+        return True
+    names = [name for name, _ in value.pairs]
+    return len(set(names)) == len(names) and all(
+        0 < len(name) <= MAX_NAME_CHARS and is_text(name) for name in names
+    )
+
+
+def is_text(value: str) -> bool:
+    """Whether every store can hold the string: no NUL, no lone surrogate."""
+    return "\0" not in value and not any("\ud800" <= char <= "\udfff" for char in value)
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}"[:_MAX_PATH_CHARS] if path else name

@@ -1,0 +1,227 @@
+"""Accept rows: admit, encode, publish. Every door stands on `accept`, which never waits; whoever
+called it waits for the outcome in its own way."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from threading import Lock
+
+from msgspec import UNSET
+
+from access.problems import Code
+from feed.codec import encode
+from feed.crash_points import reach
+from feed.dead_letters import MAX_PAYLOAD_BYTES, DeadLetter, to_record
+from feed.errors import Backpressure, RecordTooLarge
+from feed.event import ProjectId, key_text
+from feed.ports import Feed, OutgoingRecord, TopicPartition
+from feed.ticket import Logged, Ticket
+from feed.ticket import Outcome as RecordOutcome
+from feed.topics import Topic
+from ingest.domain import Admitted, Frame, Rejected, admit
+from ingest.payloads import Counts, Result, RowResult
+from ingest.timestamps import format_time
+
+MIN_RETRY_AFTER_S = 1.0
+STAGE = "ingest"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The rows of one request, each the JSON text of one event, and who sends them how.
+
+    `takes_back` lets rows bring `received_at`, `sent_at` and `transport` of their first arrival:
+    for the import command alone. A dry run is admitted, and published nowhere.
+    """
+
+    rows: Sequence[bytes]
+    project: ProjectId
+    request_id: str
+    transport: str
+    sent_at_ms: int | None = None
+    dry_run: bool = False
+    takes_back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of every row, in order. `positions`: the highest offset logged, by partition.
+
+    `retry_after_s` is None unless a row is to be sent again.
+    """
+
+    results: list[RowResult]
+    counts: Counts
+    positions: Mapping[TopicPartition, int]
+    retry_after_s: float | None
+
+
+class Accepted:
+    """Rows on their way into the feed. Rows are numbered as submitted; `_published` pairs each
+    ticket with the rows it stands for."""
+
+    __slots__ = ("_published", "_results", "received_at_ms")
+
+    def __init__(
+        self,
+        results: list[RowResult],
+        published: list[tuple[Ticket, list[RowResult]]],
+        received_at_ms: int,
+    ) -> None:
+        self._results, self._published = results, published
+        self.received_at_ms = received_at_ms
+
+    def add_done_callback(self, callback: Callable[[], None]) -> None:
+        """Call once, from any thread, when the fate of every row is known; at once if it is."""
+        countdown = _Countdown(len(self._published), callback)
+        for ticket, _ in self._published:
+            ticket.add_done_callback(countdown.step)
+
+    def outcome(self) -> Outcome:
+        """What is known now. A row whose record is not known to be logged, or whose dead letter is
+        not, is `retry`: sent again, it does no harm."""
+        positions: dict[TopicPartition, int] = {}
+        retry_after_s: float | None = None
+        for ticket, rows in self._published:
+            for row, outcome in zip(rows, ticket.outcomes(), strict=True):
+                if type(outcome) is Logged:
+                    if row.result is not Result.REJECTED:
+                        place = TopicPartition(Topic.EVENTS, outcome.partition)
+                        positions[place] = max(positions.get(place, -1), outcome.offset)
+                elif _fail(row, outcome):
+                    retry_after_s = max(retry_after_s or MIN_RETRY_AFTER_S, _delay_s(outcome))
+        return Outcome(self._results, _count(self._results), positions, retry_after_s)
+
+
+class _Countdown:
+    """Calls back at the last of `count` steps; at once when there is none to wait for."""
+
+    def __init__(self, count: int, callback: Callable[[], None]) -> None:
+        self._left, self._callback, self._lock = count, callback, Lock()
+        if count == 0:
+            callback()
+
+    def step(self) -> None:
+        with self._lock:
+            self._left -= 1
+            is_last = self._left == 0
+        if is_last:
+            self._callback()
+
+
+def accept(submission: Submission, feed: Feed, *, now_ms: int) -> Accepted:
+    """Admit every row, publish the events and the dead letters of the rest. Never waits, raises
+    nothing for any row: a feed that takes nothing shows in the outcome."""
+    frame = Frame(
+        submission.project,
+        now_ms,
+        submission.transport,
+        submission.sent_at_ms,
+        submission.takes_back,
+    )
+    events: list[OutgoingRecord] = []
+    letters: list[OutgoingRecord] = []
+    admitted: list[RowResult] = []
+    refused: list[RowResult] = []
+    results: list[RowResult] = []
+    for index, row in enumerate(submission.rows):
+        verdict = admit(row, frame)
+        if isinstance(verdict, Admitted):
+            result = _admitted_result(index, verdict)
+            events.append(OutgoingRecord(verdict.event.key, encode(verdict.event)))
+            admitted.append(result)
+        else:
+            result = _rejected_result(index, verdict)
+            letters.append(to_record(_dead_letter(index, verdict, submission, now_ms)))
+            refused.append(result)
+        results.append(result)
+    if submission.dry_run:
+        return Accepted(results, [], now_ms)
+    published = _publish(feed, Topic.EVENTS, events, admitted)
+    published += _publish(feed, Topic.DEAD_LETTERS, letters, refused)
+    reach("ingest.after_publish")
+    return Accepted(results, published, now_ms)
+
+
+def _publish(
+    feed: Feed, topic: Topic, records: Sequence[OutgoingRecord], rows: list[RowResult]
+) -> list[tuple[Ticket, list[RowResult]]]:
+    if not records:
+        return []
+    try:
+        return [(feed.publish(topic, records), rows)]
+    except Backpressure as exc:
+        refused = Ticket(len(records))
+        refused.settle_all([exc] * len(records))
+        return [(refused, rows)]
+
+
+def _admitted_result(index: int, verdict: Admitted) -> RowResult:
+    event, warnings, unknown = verdict
+    key = key_text(event.key)
+    if not warnings:
+        return RowResult(index, event.id, Result.OK, key)
+    is_weak = warnings[0] is Code.WEAK_ID
+    return RowResult(
+        index,
+        event.id,
+        Result.WARNING,
+        key,
+        timestamp=format_time(event.occurred_at_ms) if is_weak else UNSET,
+        code=warnings[0],
+        field=UNSET if is_weak or unknown is None else unknown,
+        warnings=list(warnings) if len(warnings) > 1 else UNSET,
+    )
+
+
+def _rejected_result(index: int, verdict: Rejected) -> RowResult:
+    field = UNSET if verdict.field is None else verdict.field
+    return RowResult(index, verdict.event_id, Result.REJECTED, code=verdict.code, field=field)
+
+
+def _dead_letter(index: int, verdict: Rejected, submission: Submission, now_ms: int) -> DeadLetter:
+    row = submission.rows[index]
+    where = f" in {verdict.field}" if verdict.field else ""
+    return DeadLetter(
+        id=_letter_id(index, row, submission),
+        stage=STAGE,
+        code=verdict.code,
+        detail=f"refused at admission: {verdict.code}{where}",
+        at_ms=now_ms,
+        payload=row[:MAX_PAYLOAD_BYTES],
+        payload_bytes=len(row),
+        project=submission.project,
+        field=verdict.field,
+        event_id=verdict.event_id,
+        request_id=submission.request_id,
+        index=index,
+    )
+
+
+def _letter_id(index: int, row: bytes, submission: Submission) -> str:
+    """The same for the same row of the same request. The row counts too: clients may use one
+    request id for many requests."""
+    origin = f"{submission.project}\0{submission.request_id}\0{index}\0".encode()
+    return blake2b(origin + row, digest_size=16).hexdigest()
+
+
+def _fail(row: RowResult, outcome: RecordOutcome) -> bool:
+    """Note that the row's record is not known to be logged; whether it is worth sending again."""
+    if isinstance(outcome, RecordTooLarge):
+        row.result, row.code, row.field = Result.REJECTED, Code.EVENT_TOO_LARGE, UNSET
+        return False
+    if row.code != Code.WEAK_ID:
+        row.code, row.field = Code.LOG_UNAVAILABLE, UNSET
+    row.result = Result.RETRY
+    return True
+
+
+def _delay_s(outcome: RecordOutcome) -> float:
+    return outcome.retry_after_s if isinstance(outcome, Backpressure) else MIN_RETRY_AFTER_S
+
+
+def _count(results: Sequence[RowResult]) -> Counts:
+    counts = dict.fromkeys(Result, 0)
+    for row in results:
+        counts[row.result] += 1
+    return Counts(**{result.value: count for result, count in counts.items()})

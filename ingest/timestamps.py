@@ -1,0 +1,42 @@
+"""Times as clients write them, to whole milliseconds (floor) and back."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+_RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}"
+    r"(?:\.[0-9]+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+_SECONDS = slice(17, 19)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_MS = 86_400_000
+FIRST_MS = -62_135_596_800_000
+LAST_MS = 253_402_300_799_999
+"""Years 1 to 9999: what a calendar date can say."""
+
+
+def parse_time(value: int | str) -> int | None:
+    """Epoch milliseconds of an RFC 3339 text with an offset, or of epoch milliseconds; None when it
+    is neither. A leap second is the second after :59."""
+    if isinstance(value, int):
+        return value if FIRST_MS <= value <= LAST_MS else None
+    if not _RFC3339.fullmatch(value):
+        return None
+    if value[_SECONDS] == "60":
+        before = _calendar_ms(value[:17] + "59" + value[19:])
+        return None if before is None else before + 1000
+    return _calendar_ms(value)
+
+
+def _calendar_ms(text: str) -> int | None:
+    try:
+        since = datetime.fromisoformat(text.upper()) - _EPOCH
+    except ValueError:
+        return None
+    return since.days * _DAY_MS + since.seconds * 1000 + since.microseconds // 1000
+
+
+def format_time(time_ms: int) -> str:
+    """RFC 3339 in UTC with milliseconds and Z."""
+    moment = _EPOCH + timedelta(milliseconds=time_ms)
+    return moment.isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"

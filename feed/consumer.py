@@ -226,14 +226,22 @@ class LaneConsumer:
 def decode_batch(records: Sequence[Record]) -> Batch:
     """Records as deliveries and refusals, in their order. A record of unknown schema and all that
     follow it in its partition are in neither: they stay where they are."""
+    try:
+        deliveries = [Delivery(record, decode(record.value)) for record in records]
+    except (UndecodableRecord, UnknownSchema):
+        return _decode_one_by_one(records)
+    return Batch(deliveries, [], _positions_past(records), None)
+
+
+def _decode_one_by_one(records: Sequence[Record]) -> Batch:
+    """The rare way, which costs a second decoding of the batch."""
     deliveries: list[Delivery] = []
     refusals: list[Refusal] = []
     unknown: UnknownSchema | None = None
-    stopped: set[TopicPartition] = set()
-    positions: dict[TopicPartition, int] = {}
+    stopped: set[tuple[str, int]] = set()
+    taken: list[Record] = []
     for record in records:
-        partition = TopicPartition(record.topic, record.partition)
-        if partition in stopped:
+        if (record.topic, record.partition) in stopped:
             continue
         try:
             deliveries.append(Delivery(record, decode(record.value)))
@@ -241,7 +249,13 @@ def decode_batch(records: Sequence[Record]) -> Batch:
             refusals.append(Refusal(record, None, UNDECODABLE, str(exc)))
         except UnknownSchema as exc:
             unknown = unknown or exc
-            stopped.add(partition)
+            stopped.add((record.topic, record.partition))
             continue
-        positions[partition] = record.offset + 1
-    return Batch(deliveries, refusals, positions, unknown)
+        taken.append(record)
+    return Batch(deliveries, refusals, _positions_past(taken), unknown)
+
+
+def _positions_past(records: Sequence[Record]) -> dict[TopicPartition, int]:
+    """The position after the last of each partition."""
+    past = {(record.topic, record.partition): record.offset + 1 for record in records}
+    return {TopicPartition(*where): position for where, position in past.items()}

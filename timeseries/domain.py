@@ -208,8 +208,9 @@ class Bucket:
 class SeriesQuery:
     """A whole query, as it runs: every default filled in, every preset resolved.
 
-    `from_ms <= t < to_ms`. `buckets` tile the range in `timezone` (IANA name); empty where totals
-    alone are asked. A store never meets Agg.RATE: it is asked for COUNT, and queries.py divides.
+    `from_ms <= t < to_ms`. `buckets` tile the range in `timezone` (IANA name); none where totals
+    alone are asked, in which case queries.py asks the store for one over the whole range. A store
+    never meets Agg.RATE either: it is asked for COUNT, and queries.py divides.
     """
 
     project: str

@@ -51,7 +51,11 @@ def parse_range(value: object, *, timezone: object, now_ms: int, default: str) -
     """
     members = _range_members(value, default)
     inner = members.get("timezone")
-    name = _timezone(timezone, "timezone") if inner is None else _timezone(inner, "range.timezone")
+    name = (
+        parse_timezone(timezone, "timezone")
+        if inner is None
+        else parse_timezone(inner, "range.timezone")
+    )
     zone = zone_of(name)
     if members.get("preset") is not None:
         return TimeRange(*_preset_bounds(members, zone, now_ms), name)
@@ -82,7 +86,8 @@ def _range_members(value: object, default: str) -> Mapping[str, object]:
     return value
 
 
-def _timezone(value: object, path: str) -> str:
+def parse_timezone(value: object, path: str) -> str:
+    """An IANA name, UTC where there is none. Raises QueryRefused `invalid_timezone`."""
     if value is None:
         return DEFAULT_TIMEZONE
     try:

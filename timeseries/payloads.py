@@ -1,0 +1,107 @@
+"""What query doors answer, as msgspec types: the JSON, and what the OpenAPI document says of it."""
+
+from typing import Any
+
+import msgspec
+
+Figure = int | float | None
+GroupMember = str | int | float | bool | None
+
+
+class Point(msgspec.Struct, frozen=True):
+    """One bucket: its calendar bounds with the zone's offset, and a figure a column."""
+
+    start: str
+    end: str
+    v: list[Figure]
+
+
+class SeriesOut(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One group over time; `group` is null for the rest, which has `other`."""
+
+    group: dict[str, GroupMember] | None
+    total: list[Figure]
+    points: list[Point]
+    other: bool = False
+
+
+class TotalOut(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One group's figures over the whole range."""
+
+    group: dict[str, GroupMember] | None
+    total: list[Figure]
+    other: bool = False
+
+
+class Approximate(msgspec.Struct, frozen=True):
+    """The error that the engine states, relative for unique, of rank for percentiles."""
+
+    error: float
+
+
+class WarningOut(msgspec.Struct, frozen=True):
+    """What to know about the answer."""
+
+    code: str
+    field: str
+    detail: str
+
+
+class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the answer came about. `complete_through` is null when the feed cannot be asked."""
+
+    complete_through: str | None
+    generation: int
+    approximate: dict[str, Approximate]
+    warnings: list[WarningOut]
+    source: str
+    took_ms: int
+    interval: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class RangeOut(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    """The range as it ran: absolute, in the zone's local time."""
+
+    from_: str
+    to: str
+    timezone: str
+
+
+class MetricOut(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A metric as it ran."""
+
+    name: str
+    agg: str
+    field: str | None = None
+
+
+class QueryOut(msgspec.Struct, frozen=True):
+    """The query as it ran, every default filled in; sent back, it asks the same."""
+
+    range: RangeOut
+    interval: str
+    week_start: str
+    metrics: list[MetricOut]
+    filter: list[Any] | None  # Any: the filter grammar is recursive
+    group_by: list[str]
+    limit: int
+    other: bool
+    fill: str
+
+
+class SeriesAnswer(msgspec.Struct, frozen=True):
+    """The answer of /v1/query/series."""
+
+    columns: list[str]
+    series: list[SeriesOut]
+    meta: Meta
+    query: QueryOut
+
+
+class TotalAnswer(msgspec.Struct, frozen=True):
+    """The answer of /v1/query/total and /v1/query/top: the groups in their rank."""
+
+    columns: list[str]
+    series: list[TotalOut]
+    meta: Meta
+    query: QueryOut

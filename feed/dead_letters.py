@@ -1,7 +1,7 @@
 """A dead letter: a record refused for good, kept with its origin and reason, as it travels in
 topic dead-letters."""
 
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -53,8 +53,9 @@ def to_record(letter: DeadLetter) -> OutgoingRecord:
 def from_record(value: bytes) -> DeadLetter:
     """Raises ValueError when the bytes are not a dead letter."""
     try:
-        members = msgspec.json.decode(value)
-        members["payload"] = b64decode(members["payload"])
-        return DeadLetter(**members)
-    except (msgspec.DecodeError, KeyError, TypeError) as exc:
+        return _DECODER.decode(value)
+    except (msgspec.DecodeError, RecursionError) as exc:
         raise ValueError(f"not a dead letter: {exc}") from exc
+
+
+_DECODER = msgspec.json.Decoder(DeadLetter)

@@ -2,18 +2,21 @@
 
 from django.db import models
 
+from operations.dead_letter_rows import DeadLetterRow
+
+__all__ = ["DeadLetterRow", "PipelineSample"]
+
 
 class PipelineSample(models.Model):
-    """Where every partition stood at one moment, so that a page, a command and a restarted process
-    know how it moves.
+    """Where every partition stood at one moment.
 
     `slot` numbers the moment in steps of five seconds: of several processes that look at the same
-    time one keeps the sample. `positions` is what operations/samples.py wrote.
+    time one keeps the sample. `lags` holds the members of feed.lag.PartitionLag, row by row.
     """
 
     slot = models.BigIntegerField(primary_key=True)
     taken_at_ms = models.BigIntegerField()
-    positions = models.JSONField()
+    lags = models.JSONField()
 
     class Meta:
         """Oldest first."""

@@ -6,13 +6,13 @@ paths answer 404 like any other unknown one.
 
 from collections.abc import Sequence
 
+import timeseries.routing
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from django.urls import URLPattern, re_path
 
 import access.routing
 import ingest.routing
-import timeseries.routing
 from access.http import AsgiApp, Receive, Scope, Send
 from analyticsproject import health
 from analyticsproject.background import parts_of

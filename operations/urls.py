@@ -1,5 +1,14 @@
 """Routes of what operations shows: pages for staff, and the API with scope operate."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from operations import pages
+from operations.api import LagView, StatusView
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("v1/lag", LagView.as_view(), name="lag"),
+    path("v1/status", StatusView.as_view(), name="status"),
+    path("admin/pipeline.json", pages.pipeline_figures, name="pipeline-figures"),
+    path("admin/explorer/", pages.explorer, name="explorer"),
+    path("admin/explorer/token", pages.explorer_token, name="explorer-token"),
+]

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from feed.backends import get_feed
 from feed.errors import FeedUnavailable
-from feed.lag import LagSample, LagState, PartitionLag, state_of, worst
+from feed.lag import PartitionLag
 from feed.topics import Topic
 from operations import samples
+from operations.lag_states import LagState, Sample, drains_in_s, state_of, worst
 from operations.samples import READERS, Snapshot
 
 WINDOW_MS = 60_000  # how far back the states look: a dozen samples
@@ -73,7 +74,7 @@ def rows_of(history: Sequence[Snapshot], *, staffed: Collection[str]) -> list[La
 
 def _row(lag: PartitionLag, window: Sequence[Snapshot], *, has_members: bool) -> LagRow:
     moments = [
-        LagSample.of(then, at_ms=moment.taken_at_ms)
+        Sample(moment.taken_at_ms, then)
         for moment in window
         for then in moment.lags
         if (then.group, then.topic, then.partition) == (lag.group, lag.topic, lag.partition)
@@ -90,19 +91,6 @@ def _row(lag: PartitionLag, window: Sequence[Snapshot], *, has_members: bool) ->
         drains_in_s=drains_in_s(moments),
         state=state_of(moments, has_members=has_members),
     )
-
-
-def drains_in_s(moments: Sequence[LagSample]) -> float | None:
-    """Seconds until the lag is 0 at the rates between the first and the last sample; None when it
-    is not shrinking or too little is known."""
-    first, last = moments[0], moments[-1]
-    if last.lag == 0:
-        return 0.0
-    seconds = (last.at_ms - first.at_ms) / 1000
-    shrunk = first.lag - last.lag
-    if seconds <= 0 or shrunk <= 0:
-        return None
-    return round(last.lag * seconds / shrunk, 1)
 
 
 def _unknown_rows(kept: Sequence[Snapshot]) -> list[LagRow]:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from rest_framework import serializers
 
-from feed.lag import LagState
+from operations.lag_states import LagState
 
 STATES = [state.value for state in LagState]
 

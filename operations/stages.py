@@ -6,8 +6,8 @@ Pure: from snapshots and lag rows.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from feed.lag import LagState, worst
 from feed.topics import Group, Topic
+from operations.lag_states import LagState, worst
 from operations.pipeline import LagRow, View
 from operations.samples import Snapshot
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from feed.lag import LagState
+from operations.lag_states import LagState
 from operations.pipeline import LagRow, look
 from operations.stages import Stage, rates, stages
 from timeseries.generations import served_generation

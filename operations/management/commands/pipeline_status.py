@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from feed.lag import LagState
+from operations.lag_states import LagState
 from operations.pipeline import LagRow, View, look
 from operations.serializers import LagSerializer
 

@@ -1,0 +1,32 @@
+"""`manage.py run_projector`: from topics events and history into the time-series view."""
+
+from collections.abc import Sequence
+
+from feed.consumer import Lane
+from feed.ports import Feed
+from feed.topics import Group, Topic
+from feed.worker import WorkerCommand
+from timeseries.backends import get_series_store
+from timeseries.generations import written_generations
+from timeseries.projector import Projector
+from timeseries.slots import get_slots
+
+
+class Command(WorkerCommand):
+    """Each lane has a projector of its own, so that each announces its own changes."""
+
+    help = "Project events into the time-series view."
+
+    def prepare(self) -> None:
+        """Make what the generations need."""
+        for generation in written_generations():
+            for sentence in get_series_store().ensure(generation):
+                self.stderr.write(f"run_projector: {sentence}")
+
+    def lanes(self, feed: Feed) -> Sequence[Lane]:
+        """Live events, and history in the capacity that they leave."""
+        store, slots = get_series_store(), get_slots()
+        return (
+            Lane("live", Group.PROJECTOR, Topic.EVENTS, Projector(store, slots)),
+            Lane("history", Group.PROJECTOR_HISTORY, Topic.HISTORY, Projector(store, slots)),
+        )

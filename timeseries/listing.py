@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -13,6 +14,7 @@ from timeseries.domain import Filter
 from timeseries.errors import QueryRefused, invalid_query
 from timeseries.filters import both, filter_as_json, parse_filter
 from timeseries.parsing import Asker, object_of
+from timeseries.payloads import EventOut
 from timeseries.ports import RecordSource
 from timeseries.queries import View
 from timeseries.ranges import TimeRange, parse_range, parse_timezone
@@ -40,7 +42,7 @@ class ListQuery:
 class EventPage:
     """Events newest first. `is_whole` is false when the warehouse did not have one of them yet."""
 
-    events: Sequence[Mapping[str, object]]
+    events: Sequence[EventOut]
     next_cursor: str | None
     warnings: Sequence[QueryWarning]
     is_whole: bool
@@ -137,33 +139,31 @@ def read_page(query: ListQuery, view: View, source: RecordSource) -> EventPage:
 
 def _events(
     keys: Sequence[bytes], records: Mapping[bytes, bytes], query: ListQuery
-) -> Iterator[Mapping[str, object]]:
+) -> Iterator[EventOut]:
+    zone = zone_of(query.times.timezone)
     for key in keys:
         record = records.get(key)
-        yield _unstored(key, query) if record is None else _as_json(decode(record), query)
+        yield _unstored(key, zone) if record is None else _whole(decode(record), zone)
 
 
-def _unstored(key: bytes, query: ListQuery) -> Mapping[str, object]:
+def _unstored(key: bytes, zone: ZoneInfo) -> EventOut:
     """The projector may be ahead of the sink: the event is named, never left out in silence."""
-    timestamp = text_of(key_time_ms(key), zone_of(query.times.timezone))
-    return {"key": key_text(key), "timestamp": timestamp, "stored": False}
+    return EventOut(key_text(key), text_of(key_time_ms(key), zone), stored=False)
 
 
-def _as_json(event: Event, query: ListQuery) -> Mapping[str, object]:
-    zone = zone_of(query.times.timezone)
-    sent_at = None if event.sent_at_ms is None else text_of(event.sent_at_ms, zone)
-    return {
-        "key": key_text(event.key),
-        "id": event.id,
-        "event": event.event,
-        "type": event.type,
-        "timestamp": text_of(event.occurred_at_ms, zone),
-        "received_at": text_of(event.received_at_ms, zone),
-        "sent_at": sent_at,
-        "transport": event.transport,
-        "user_id": event.user_id,
-        "anonymous_id": event.anonymous_id,
-        "session_id": event.session_id,
-        "properties": msgspec.Raw(event.properties.encode()),
-        "context": msgspec.Raw(event.context.encode()),
-    }
+def _whole(event: Event, zone: ZoneInfo) -> EventOut:
+    return EventOut(
+        key=key_text(event.key),
+        timestamp=text_of(event.occurred_at_ms, zone),
+        id=event.id,
+        event=event.event,
+        type=event.type,
+        received_at=text_of(event.received_at_ms, zone),
+        sent_at=None if event.sent_at_ms is None else text_of(event.sent_at_ms, zone),
+        transport=event.transport,
+        user_id=event.user_id,
+        anonymous_id=event.anonymous_id,
+        session_id=event.session_id,
+        properties=msgspec.Raw(event.properties.encode()),
+        context=msgspec.Raw(event.context.encode()),
+    )

@@ -105,3 +105,88 @@ class TotalAnswer(msgspec.Struct, frozen=True):
     series: list[TotalOut]
     meta: Meta
     query: QueryOut
+
+
+class EventSeenOut(msgspec.Struct, frozen=True):
+    """An event's name, how many have it, and when the first and the last happened; the times are
+    null to a token with a filter."""
+
+    event: str
+    count: int
+    first_seen: str | None
+    last_seen: str | None
+
+
+class PropertySeenOut(msgspec.Struct, frozen=True):
+    """A property; `reason` says why one cannot be queried: `over_limit`, all slots are taken."""
+
+    name: str
+    types: list[str]
+    examples: list[GroupMember]
+    queryable: bool
+    reason: str | None
+
+
+class ValueSeenOut(msgspec.Struct, frozen=True):
+    """A value of the field and how many events have it."""
+
+    value: GroupMember
+    count: int
+
+
+class EventsAnswer(msgspec.Struct, frozen=True):
+    """The answer of /v1/meta/events."""
+
+    data: list[EventSeenOut]
+    next_cursor: str | None
+
+
+class PropertiesAnswer(msgspec.Struct, frozen=True):
+    """The answer of /v1/meta/properties."""
+
+    data: list[PropertySeenOut]
+    next_cursor: str | None
+    limit: int
+
+
+class ValuesAnswer(msgspec.Struct, frozen=True):
+    """The answer of /v1/meta/values."""
+
+    field: str
+    data: list[ValueSeenOut]
+    next_cursor: str | None
+    warnings: list[WarningOut]
+
+
+class EventOut(msgspec.Struct, frozen=True):
+    """A whole event. One that the warehouse does not have yet has its key, its timestamp and
+    `stored: false` alone."""
+
+    key: str
+    timestamp: str
+    id: str | msgspec.UnsetType = msgspec.UNSET
+    event: str | msgspec.UnsetType = msgspec.UNSET
+    type: str | msgspec.UnsetType = msgspec.UNSET
+    received_at: str | msgspec.UnsetType = msgspec.UNSET
+    sent_at: str | None | msgspec.UnsetType = msgspec.UNSET
+    transport: str | msgspec.UnsetType = msgspec.UNSET
+    user_id: str | None | msgspec.UnsetType = msgspec.UNSET
+    anonymous_id: str | None | msgspec.UnsetType = msgspec.UNSET
+    session_id: str | None | msgspec.UnsetType = msgspec.UNSET
+    properties: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    context: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    stored: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class ListMeta(msgspec.Struct, frozen=True):
+    """What to know about a list."""
+
+    warnings: list[WarningOut]
+
+
+class EventList(msgspec.Struct, frozen=True):
+    """The answer of /v1/query/events."""
+
+    data: list[EventOut]
+    next_cursor: str | None
+    meta: ListMeta

@@ -151,4 +151,5 @@ class RecordSource(Protocol):
     store."""
 
     def records(self, project: str, keys: Sequence[bytes]) -> Mapping[bytes, bytes]:
-        """The record bytes of these keys (at most 1,000 a call); absent keys are absent."""
+        """The record bytes of these keys (at most 1,000 a call); absent keys are absent. Raises
+        RecordsUnavailable."""

@@ -27,10 +27,6 @@ class QueryWarning:
     field: str
     detail: str
 
-    def as_json(self) -> dict[str, str]:
-        """The members of `meta.warnings`."""
-        return {"code": self.code, "field": self.field, "detail": self.detail}
-
 
 @dataclass(slots=True)
 class Resolver:

@@ -25,6 +25,7 @@ SERIES_NAMES = (
     "filter",
 )
 _REPEATABLE = frozenset({"metric", "event", "group_by"})
+_TEXTS = ("timezone", "interval", "week_start", "fill", "cursor", "field", "prefix")
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -90,9 +91,7 @@ def long_form(parameters: Parameters, names: Sequence[str]) -> object:
             raise invalid_query(given[0], f"{given[0]} and query: send one or the other")
         return decode_json(query)
     members: dict[str, object] = {
-        name: text
-        for name in ("timezone", "interval", "week_start", "fill", "cursor")
-        if (text := parameters.one(name)) is not None
+        name: text for name in _TEXTS if (text := parameters.one(name)) is not None
     }
     if (limit := parameters.one("limit")) is not None:
         members["limit"] = _number(limit)

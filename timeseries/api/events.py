@@ -14,6 +14,7 @@ from timeseries.api.rest import Surroundings
 from timeseries.domain import QUERY_TIMEOUT_S
 from timeseries.formats import CONTENT_TYPES, Format, csv_bytes, negotiate
 from timeseries.listing import EventPage, ListQuery, check_cursor, parse_list_query, read_page
+from timeseries.payloads import EventList, ListMeta, WarningOut
 from timeseries.ports import RecordSource
 from timeseries.queries import View
 
@@ -91,12 +92,12 @@ def _encoded(page: EventPage, form: Format) -> bytes:
     if form is Format.NDJSON:
         return b"".join(msgspec.json.encode(event) + b"\n" for event in page.events)
     if form is Format.CSV:
-        rows = ([_cell(event.get(name)) for name in _CSV_COLUMNS] for event in page.events)
+        rows = ([_cell(getattr(event, name)) for name in _CSV_COLUMNS] for event in page.events)
         return csv_bytes(_CSV_COLUMNS, rows)
-    warnings = [warning.as_json() for warning in page.warnings]
-    return msgspec.json.encode(
-        {"data": page.events, "next_cursor": page.next_cursor, "meta": {"warnings": warnings}}
-    )
+    warnings = [
+        WarningOut(warning.code, warning.field, warning.detail) for warning in page.warnings
+    ]
+    return msgspec.json.encode(EventList(list(page.events), page.next_cursor, ListMeta(warnings)))
 
 
 def _cell(value: object) -> str | None:

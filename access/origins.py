@@ -1,10 +1,12 @@
 """Origins as browsers write them. Pure."""
 
+import re
 from urllib.parse import urlsplit
 
 from access.errors import BadOrigin
 from access.keys import ANY_ORIGIN
 
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -20,7 +22,7 @@ def parse_origin(text: str) -> str:
     except ValueError:
         raise BadOrigin(_advice(text)) from None
     beyond = parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc
-    if parts.scheme not in _DEFAULT_PORTS or not host or beyond or not text.isascii():
+    if parts.scheme not in _DEFAULT_PORTS or beyond or not _HOST.fullmatch(host or ""):
         raise BadOrigin(_advice(text))
     shown = f"[{host}]" if ":" in host else host
     suffix = "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"

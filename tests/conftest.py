@@ -2,9 +2,15 @@
 
 import os
 import random
+import sys
 import tempfile
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.key_builders import ProjectKeys
 
 # Before Django reads its settings: tests never touch a developer's ./var nor depend on a
 # developer's environment.
@@ -44,3 +50,24 @@ def fault_seed(request: pytest.FixtureRequest) -> int:
     """The run's seed, as the report's header shows it."""
     seed: int = request.config.option.fault_seed
     return seed
+
+
+@pytest.fixture
+def demo_keys(monkeypatch: pytest.MonkeyPatch) -> "ProjectKeys":
+    """The project demo; its keys are the ones that this process's doors know during the test, from
+    no database."""
+    from access.authentication import get_key_ring
+    from tests.key_builders import ProjectKeys, make_snapshot
+
+    keys = ProjectKeys(origins=("https://shop.example",))
+    monkeypatch.setattr(get_key_ring(), "_latest", None)
+    monkeypatch.setattr(get_key_ring(), "_load", lambda known: make_snapshot(keys))
+    return keys
+
+
+@pytest.fixture(autouse=True)
+def _key_ring_stopped() -> Iterator[None]:
+    """No test leaves the thread that follows the keys behind for the next one's database."""
+    yield
+    if "access.authentication" in sys.modules:
+        sys.modules["access.authentication"].get_key_ring().stop()

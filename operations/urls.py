@@ -2,10 +2,11 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from operations import pages
+from operations import pages, trace_api
 from operations.api import LagView, StatusView
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    *trace_api.urlpatterns,
     path("v1/lag", LagView.as_view(), name="lag"),
     path("v1/status", StatusView.as_view(), name="status"),
     path("admin/pipeline.json", pages.pipeline_figures, name="pipeline-figures"),

@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("slot", models.BigIntegerField(primary_key=True, serialize=False)),
                 ("taken_at_ms", models.BigIntegerField()),
-                ("positions", models.JSONField()),
+                ("lags", models.JSONField()),
             ],
             options={
                 "ordering": ("slot",),

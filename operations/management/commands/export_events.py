@@ -1,0 +1,141 @@
+"""`export_events --project P [--from T] [--to T] [--output FILE] [--wait SECONDS]`."""
+
+import gzip
+import os
+import sys
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+from django.core.management.base import BaseCommand, CommandError
+
+from access.errors import NotRegistered
+from access.lookups import get_project
+from feed.backends import get_feed
+from feed.errors import FeedError
+from operations.exporting import pages
+from operations.sink_wait import SinkBehind, Waiting, wait_for_sink
+from operations.time_arguments import moment_ms
+from warehouse.backends import get_event_store
+from warehouse.errors import StoreError
+from warehouse.ports import ScanWindow
+
+LAST_MS = 2**48 - 1
+"""The last time that a key can say."""
+DEFAULT_WAIT_S = 60.0
+TELL_EVENTS = 100_000
+INTERRUPTED = 130
+READER_GONE = 141
+
+
+class Command(BaseCommand):
+    """See `help`."""
+
+    help = (
+        "Write a project's events as NDJSON that import_events takes back: the same keys, the same "
+        "versions. Waits first until the warehouse has what the feed holds."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Whose events, of when, where to."""
+        parser.add_argument("--project", required=True, metavar="P")
+        parser.add_argument(
+            "--from",
+            dest="start_ms",
+            type=moment_ms,
+            default=0,
+            metavar="T",
+            help="occurred at or after this: a date or RFC 3339, UTC (default: the first event)",
+        )
+        parser.add_argument(
+            "--to",
+            dest="end_ms",
+            type=moment_ms,
+            default=LAST_MS,
+            metavar="T",
+            help="occurred before this (default: all there are)",
+        )
+        parser.add_argument(
+            "--output", type=Path, metavar="FILE", help="instead of standard output; *.gz is gzip"
+        )
+        parser.add_argument(
+            "--wait",
+            dest="wait_s",
+            type=_seconds,
+            default=DEFAULT_WAIT_S,
+            metavar="SECONDS",
+            help="at most so long for the warehouse sink (default 60)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Raises CommandError with one sentence; SystemExit 130 when interrupted."""
+        window = _window(options)
+        output: Path | None = options["output"]
+        self._count = 0
+        try:
+            wait_for_sink(get_feed(), Waiting(options["wait_s"], self._tell_left))
+            with self._opened(output) as file:
+                self._write(window, file)
+        except KeyboardInterrupt:
+            self.stderr.write(f"interrupted after {self._count} events: the export is incomplete")
+            raise SystemExit(INTERRUPTED) from None
+        except BrokenPipeError:
+            # Whoever read has enough; what Python still wants to flush has no reader either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(READER_GONE) from None
+        except (FeedError, StoreError, SinkBehind, OSError) as exc:
+            raise CommandError(f"{exc} ({self._count} events were written)") from exc
+        else:
+            self.stderr.write(f"{self._count} events exported", style_func=str)
+
+    def _write(self, window: ScanWindow, file: IO[bytes]) -> None:
+        for lines, count in pages(get_event_store(), window):
+            file.write(lines)
+            told, self._count = self._count // TELL_EVENTS, self._count + count
+            if self._count // TELL_EVENTS > told:
+                self.stderr.write(f"{self._count} events …", style_func=str)
+
+    def _tell_left(self, left: int) -> None:
+        self.stderr.write(f"waiting for the warehouse: {left} records to go", style_func=str)
+
+    @contextmanager
+    def _opened(self, output: Path | None) -> Iterator[IO[bytes]]:
+        """Standard output, or a file that gets its name only when it is complete."""
+        if output is None:
+            # Any: OutputWrapper hands on whatever the real stream has.
+            file = cast("IO[bytes]", self.stdout.buffer)
+            yield file
+            file.flush()
+            return
+        part = output.with_name(f"{output.name}.part")
+        with part.open("wb") as raw:
+            with _compressed(raw) if output.suffix == ".gz" else raw as file:
+                yield file
+            raw.flush()
+            os.fsync(raw.fileno())
+        part.replace(output)
+
+
+@contextmanager
+def _compressed(raw: IO[bytes]) -> Iterator[IO[bytes]]:
+    with gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as file:
+        yield cast("IO[bytes]", file)
+
+
+def _window(options: dict[str, Any]) -> ScanWindow:
+    """Raises CommandError."""
+    try:
+        project = get_project(options["project"]).name
+    except NotRegistered as exc:
+        raise CommandError(str(exc)) from exc
+    if options["start_ms"] >= options["end_ms"]:
+        raise CommandError("--from must be before --to: the end is not part of the export")
+    return ScanWindow(project, options["start_ms"], options["end_ms"])
+
+
+def _seconds(text: str) -> float:
+    if not (text.isascii() and text.isdigit() and len(text) <= 6):
+        raise ArgumentTypeError(f"{text!r} is not a whole number of seconds")
+    return float(text)

@@ -1,0 +1,175 @@
+"""`GET /v1/events/{key}/trace` and `GET /v1/trace?id=…&timestamp=…`, for tokens with scope
+query."""
+
+import re
+from collections.abc import Mapping
+
+from django.urls import URLPattern, path
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from access.claims import Claims, Scope
+from access.drf import TokenView, claims_of
+from access.problems import Code, FieldError, Problem
+from feed.event import EventKey, event_key, parse_key
+from ingest.identifiers import time_in_id
+from ingest.timestamps import parse_time
+from operations.serializers import TimeField
+from operations.trace import Trace, trace
+from timeseries.backends import get_series_store
+from timeseries.errors import SeriesBackpressure
+from warehouse.backends import get_event_store
+from warehouse.errors import StoreBackpressure
+
+MAX_ID_CHARS = 128
+LAST_MS = 2**48 - 1
+_EPOCH_MS = re.compile(r"[0-9]{1,15}")
+
+
+class StoredSerializer(serializers.Serializer[object]):
+    """The event in the warehouse."""
+
+    event = serializers.CharField()
+    version = serializers.IntegerField(help_text="the highest wins, in every store")
+    id = serializers.CharField(source="record.id", default=None)
+    type = serializers.CharField(source="record.type", default=None)
+    timestamp = TimeField(source="record.occurred_at_ms", default=None)
+    received_at = TimeField(source="record.received_at_ms", default=None)
+    sent_at = TimeField(source="record.sent_at_ms", default=None)
+    transport = serializers.CharField(source="record.transport", default=None)
+
+
+class ProjectedSerializer(serializers.Serializer[object]):
+    """The event in the view."""
+
+    generation = serializers.IntegerField(help_text="the one that is served")
+    version = serializers.IntegerField(help_text="equal to the stored one when both are current")
+
+
+class DeadLetterSerializer(serializers.Serializer[object]):
+    """A refusal."""
+
+    id = serializers.CharField()
+    refused_at = serializers.DateTimeField()
+    stage = serializers.CharField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
+    field = serializers.CharField()
+    request_id = serializers.CharField()
+
+
+class TraceSerializer(serializers.Serializer[object]):
+    """Where an event is; null means not seen yet."""
+
+    key = serializers.CharField()
+    stored = StoredSerializer(allow_null=True)
+    projected = ProjectedSerializer(allow_null=True)
+    dead_letters = DeadLetterSerializer(many=True)
+
+
+_ANSWER = {200: OpenApiResponse(TraceSerializer, "What each part knows of the event")}
+
+
+class TraceView(TokenView):
+    """The trace of the event with a key."""
+
+    required_scope = Scope.QUERY
+
+    @extend_schema(
+        operation_id="trace_event",
+        summary="Where one event is: stored, projected, refused",
+        tags=["events"],
+        responses=_ANSWER,
+    )
+    def get(self, request: Request, key: str) -> Response:
+        """Raises Problem 400 for what is no key, 503."""
+        try:
+            parsed = parse_key(key)
+        except ValueError as exc:
+            raise _refused("key", "a key has 36 characters, as in the answer to a send") from exc
+        return _answer(claims_of(request), parsed, event_id=None)
+
+
+class TraceByIdView(TokenView):
+    """The trace of the event with an id."""
+
+    required_scope = Scope.QUERY
+
+    @extend_schema(
+        operation_id="trace_event_by_id",
+        summary="Where the event with this id is",
+        tags=["events"],
+        parameters=[
+            OpenApiParameter(
+                "id", str, required=True, description="the event's id, as it was sent"
+            ),
+            OpenApiParameter(
+                "timestamp",
+                str,
+                description="as it was sent: RFC 3339 or epoch ms; a UUIDv7 id needs none",
+            ),
+        ],
+        responses=_ANSWER,
+    )
+    def get(self, request: Request) -> Response:
+        """Raises Problem 400 naming the parameter, 503."""
+        claims = claims_of(request)
+        event_id, time_ms = _parameters(request.query_params)
+        key = event_key(claims.project, event_id, time_ms)
+        return _answer(claims, key, event_id=event_id)
+
+
+def _parameters(given: Mapping[str, str]) -> tuple[str, int]:
+    event_id = given.get("id", "")
+    if not 1 <= len(event_id) <= MAX_ID_CHARS or "\0" in event_id:
+        raise _refused("id", f"id takes 1 to {MAX_ID_CHARS} characters, without NUL")
+    text = given.get("timestamp")
+    if text is None:
+        time_ms = time_in_id(event_id)
+        advice = "timestamp is missing: only an id that is a UUIDv7 says when its event occurred"
+    else:
+        time_ms = parse_time(int(text) if _EPOCH_MS.fullmatch(text) else text)
+        advice = "timestamp takes RFC 3339 (with + written as %2B) or epoch milliseconds"
+    if time_ms is None or not 0 <= time_ms <= LAST_MS:
+        raise _refused("timestamp", advice)
+    return event_id, time_ms
+
+
+def _refused(field: str, detail: str) -> Problem:
+    return Problem(
+        400, Code.INVALID_QUERY, detail, errors=[FieldError(Code.INVALID_QUERY, field=field)]
+    )
+
+
+def _answer(claims: Claims, key: EventKey, *, event_id: str | None) -> Response:
+    if claims.filter is not None:
+        # A trace would tell of events that the token's every query leaves out.
+        detail = "this token sees a part of the project alone: a trace needs one without a filter"
+        raise Problem(403, Code.MISSING_SCOPE, detail)
+    found = _trace(claims.project, key, event_id)
+    return Response(TraceSerializer(found).data, headers={"Cache-Control": "no-store"})
+
+
+def _trace(project: str, key: EventKey, event_id: str | None) -> Trace:
+    try:
+        return trace(
+            project, key, event_id=event_id, events=get_event_store(), series=get_series_store()
+        )
+    except StoreBackpressure as exc:
+        raise _later(Code.STORE_UNAVAILABLE, "the warehouse does not answer", exc) from exc
+    except SeriesBackpressure as exc:
+        raise _later(Code.INDEX_UNAVAILABLE, "the view does not answer", exc) from exc
+
+
+def _later(code: Code, what: str, exc: StoreBackpressure | SeriesBackpressure) -> Problem:
+    retry_after_s = max(1, round(exc.retry_after_s))
+    headers = {"Retry-After": str(retry_after_s)}
+    return Problem(503, code, f"{what}: try again in {retry_after_s} s", headers=headers)
+
+
+urlpatterns: list[URLPattern] = [
+    path("v1/events/<str:key>/trace", TraceView.as_view(), name="trace"),
+    path("v1/trace", TraceByIdView.as_view(), name="trace-by-id"),
+]

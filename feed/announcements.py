@@ -112,8 +112,7 @@ class Announcer:
             )
             for first in range(0, len(merged), MAX_RANGES)
         ]
-        for ticket in tickets:
-            self._await(ticket)
+        _await(tickets)
 
     def announce_passed(self, positions: Mapping[TopicPartition, int]) -> None:
         """Note committed positions; `tick` writes them when the spacing allows."""
@@ -134,7 +133,7 @@ class Announcer:
     def flush(self) -> None:
         """Write what is pending and wait, a bounded time: before the process ends."""
         if self._pending:
-            self._await(self._write_pending())
+            _await([self._write_pending()])
 
     def _write_pending(self) -> Ticket | None:
         positions = tuple(
@@ -148,15 +147,14 @@ class Announcer:
     def _publish(self, announcement: Announcement) -> Ticket | None:
         record = OutgoingRecord(key=self._group.value.encode(), value=_encode(announcement))
         try:
-            return self._feed.publish(Topic.CHANGES, [record])
+            ticket = self._feed.publish(Topic.CHANGES, [record])
         except FeedError:
             self._count_dropped()
             return None
+        ticket.add_done_callback(lambda: self._count_unless_logged(ticket))
+        return ticket
 
-    def _await(self, ticket: Ticket | None) -> None:
-        if ticket is None:
-            return
-        ticket.wait(timeout_s=ACKNOWLEDGED_WITHIN_S)
+    def _count_unless_logged(self, ticket: Ticket) -> None:
         if not isinstance(ticket.outcomes()[0], Logged):
             self._count_dropped()
 
@@ -166,3 +164,9 @@ class Announcer:
             "an announcement was not taken: live views wake later",
             extra={"action": "announcement_dropped", "group": self._group.value},
         )
+
+
+def _await(tickets: Iterable[Ticket | None]) -> None:
+    for ticket in tickets:
+        if ticket is not None:
+            ticket.wait(timeout_s=ACKNOWLEDGED_WITHIN_S)

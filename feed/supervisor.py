@@ -9,7 +9,14 @@ from django.core.exceptions import ImproperlyConfigured
 
 from feed import metrics
 from feed.backoff import Backoff
-from feed.errors import Backpressure, DataLoss, TooManyDeadLetters, UnknownSchema, UnsafeTopic
+from feed.errors import (
+    Backpressure,
+    DataLoss,
+    TooManyDeadLetters,
+    UnknownSchema,
+    UnsafeTopic,
+    WrongOption,
+)
 
 MAX_FAILURES = 5
 """Failures in a row without one commit between them: a sixth try would not go better."""
@@ -21,6 +28,7 @@ _NEEDS_AN_OPERATOR = (
     UnknownSchema,
     TooManyDeadLetters,
     UnsafeTopic,
+    WrongOption,
     ImproperlyConfigured,
     ImportError,
 )

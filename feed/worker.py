@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
 from prometheus_client import REGISTRY, start_http_server
@@ -73,7 +74,7 @@ class WorkerCommand(BaseCommand):
     def _consume(self, supervisor: Supervisor, signals: StopSignals, *, once: bool) -> None:
         feed = FEED.open_own()
         try:
-            lanes = self.lanes(feed)
+            lanes = self._configured_lanes(feed)
             self._lag.watch(feed, [(lane.group.value, lane.topic.value) for lane in lanes])
             self._say(_start_line(lanes, once=once))
             ConsumeLoop(
@@ -87,6 +88,13 @@ class WorkerCommand(BaseCommand):
         finally:
             self._lag.forget()
             feed.close()
+
+    def _configured_lanes(self, feed: Feed) -> Sequence[Lane]:
+        """Opening connects to nothing: what fails in it is the configuration."""
+        try:
+            return self.lanes(feed)
+        except (ImportError, ValueError) as exc:
+            raise ImproperlyConfigured(str(exc)) from exc
 
     @contextmanager
     def _metrics(self, port: int | None) -> Iterator[None]:

@@ -1,0 +1,99 @@
+"""Whose turn it is: live first, history never starved. Time is passed in."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feed.lanes import (
+    FLOOR_BATCHES,
+    FLOOR_INTERVAL_S,
+    LIVE_LAG_LIMIT_S,
+    PROBE_INTERVAL_S,
+    LaneSchedule,
+)
+
+BEHIND_S = LIVE_LAG_LIMIT_S + 1
+
+
+def run(
+    schedule: LaneSchedule,
+    *,
+    turns: int,
+    turn_s: float,
+    live_records: int = 100,
+    live_lag_s: float = BEHIND_S,
+    history_records: int = 100,
+) -> str:
+    """So many turns of `turn_s` each, lanes always finding what is given; L and H in order."""
+    order, now_s = "", 0.0
+    for _ in range(turns):
+        is_history = schedule.is_history_next(now_s=now_s)
+        now_s += turn_s
+        if is_history:
+            schedule.note_history(records=history_records, now_s=now_s)
+        else:
+            schedule.note_live(records=live_records, lag_s=live_lag_s)
+        order += "H" if is_history else "L"
+    return order
+
+
+def test_the_first_turn_is_live() -> None:
+    assert not LaneSchedule().is_history_next(now_s=0.0)
+
+
+def test_with_live_idle_history_has_every_other_turn() -> None:
+    assert run(LaneSchedule(), turns=8, turn_s=0.1, live_records=0) == "LHLHLHLH"
+
+
+def test_with_live_busy_but_near_the_lanes_take_turns() -> None:
+    order = run(LaneSchedule(), turns=8, turn_s=0.1, live_lag_s=LIVE_LAG_LIMIT_S - 0.1)
+    assert order == "LHLHLHLH"
+
+
+def test_with_live_behind_history_gets_one_batch_in_eleven() -> None:
+    order = run(LaneSchedule(), turns=23 + FLOOR_BATCHES, turn_s=0.01)
+    assert order.lstrip("LH").count("H") == 0
+    after_first = order[order.index("H") + 1 :]
+    assert after_first.startswith("L" * FLOOR_BATCHES + "H" + "L" * FLOOR_BATCHES + "H")
+
+
+def test_with_live_behind_and_slow_history_gets_a_turn_by_time() -> None:
+    order = run(LaneSchedule(), turns=12, turn_s=FLOOR_INTERVAL_S / 2)
+    assert order[order.index("H") :] in "HLLHLLHLLHLLHLLHLL"
+
+
+def test_an_empty_history_is_looked_at_no_more_often_than_its_interval() -> None:
+    turn_s = PROBE_INTERVAL_S / 10
+    order = run(LaneSchedule(), turns=60, turn_s=turn_s, live_lag_s=0.0, history_records=0)
+    assert order.count("H") == pytest.approx(60 * turn_s / PROBE_INTERVAL_S, abs=1)
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.floats(0, 60), st.floats(0.001, 3)), min_size=1, max_size=80
+    )
+)
+def test_whatever_live_does_history_with_work_waits_no_longer_than_its_floor(
+    live_turns: list[tuple[bool, float, float]],
+) -> None:
+    schedule = LaneSchedule()
+    now_s = history_ended_s = 0.0
+    batches = 0
+    schedule.note_history(records=100, now_s=now_s)
+    for is_busy, lag_s, turn_s in live_turns:
+        assert not schedule.is_history_next(now_s=now_s) or schedule.was_live
+        now_s += turn_s
+        schedule.note_live(records=int(is_busy), lag_s=lag_s)
+        batches += is_busy
+        if schedule.is_history_next(now_s=now_s):
+            schedule.note_history(records=100, now_s=now_s)
+            history_ended_s, batches = now_s, 0
+        assert now_s - history_ended_s < FLOOR_INTERVAL_S
+        assert batches < FLOOR_BATCHES
+
+
+def test_history_never_has_two_turns_in_a_row() -> None:
+    schedule = LaneSchedule()
+    schedule.note_history(records=100, now_s=0.0)
+    assert not schedule.is_history_next(now_s=1_000.0)

@@ -39,7 +39,7 @@ bench: $(VENV)/dev.stamp ## benchmarks, a JSON line a figure (BENCH=name for one
 	@$(PY) -m benchmarks $(BENCH)
 
 faults: $(VENV)/dev.stamp ## the long fault runs
-	$(PY) -m pytest -q -m faults --override-ini addopts="--strict-markers --strict-config"
+	$(PY) -m pytest -q -m faults
 
 format: $(VENV)/dev.stamp ## write the code the way `make lint` wants it
 	$(VENV)/bin/ruff check --fix .

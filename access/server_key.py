@@ -6,6 +6,7 @@ Derived from SECRET_KEY, so that every web process on every machine agrees and n
 from functools import lru_cache
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from access.claims import Scope
 from access.errors import NoServerKey
@@ -18,11 +19,13 @@ _PURPOSE = b"weir: key of staff-page tokens, version 1"
 def server_key_pair() -> KeyPair:
     """The pair of this installation. Raises NoServerKey without a SECRET_KEY: one derived from
     nothing would be everybody's."""
-    if not settings.SECRET_KEY:
+    try:
+        secret: str = settings.SECRET_KEY
+    except ImproperlyConfigured as exc:  # Django's way to say that it is empty
         raise NoServerKey(
             "WEIR_SECRET_KEY is not set, so no token for staff pages can be signed: set it"
-        )
-    return _derived(settings.SECRET_KEY)
+        ) from exc
+    return _derived(secret)
 
 
 @lru_cache(maxsize=4)

@@ -1,9 +1,7 @@
-"""What every test shares: development values, and a data folder of its own for the whole run."""
+"""What every test shares. Its settings: environment.py."""
 
-import os
 import random
 import sys
-import tempfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,19 +10,14 @@ import pytest
 if TYPE_CHECKING:
     from tests.key_builders import ProjectKeys
 
-# Before Django reads its settings: tests never touch a developer's ./var nor depend on a
-# developer's environment.
-for _name in [name for name in os.environ if name.startswith("WEIR_") or name == "DATABASE_URL"]:
-    del os.environ[_name]
-os.environ["WEIR_SECRET_KEY"] = "tests-only-secret-key-tests-only-secret-key-tests-only"
-os.environ["WEIR_DATA_DIR"] = tempfile.mkdtemp(prefix="weir-tests-")
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fault-seed", type=int, default=None, help="run the same faults again")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if not config.pluginmanager.hasplugin("tests.environment"):
+        raise pytest.UsageError("tests would touch ./var: keep `-p tests.environment`")
     if config.option.fault_seed is None:
         config.option.fault_seed = random.SystemRandom().randrange(1_000_000)
 

@@ -1,0 +1,14 @@
+"""The environment of the whole run: development values, and a data folder of its own.
+
+A plugin (`-p` in pyproject.toml), not a conftest: pytest-django reads the settings before any
+conftest is loaded.
+"""
+
+import os
+import tempfile
+
+# Tests never touch a developer's ./var nor depend on a developer's environment.
+for _name in [name for name in os.environ if name.startswith("WEIR_") or name == "DATABASE_URL"]:
+    del os.environ[_name]
+os.environ["WEIR_SECRET_KEY"] = "tests-only-secret-key-tests-only-secret-key-tests-only"
+os.environ["WEIR_DATA_DIR"] = tempfile.mkdtemp(prefix="weir-tests-")

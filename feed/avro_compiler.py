@@ -119,8 +119,8 @@ def _encoding(kind: Any, name: str) -> tuple[list[str], str]:  # Any: a JSON doc
 
 
 _LONG = (
-    f"pairs[z & {_MASK}] + pairs[z >> 14 & {_MASK}] + ends[z >> 28]"
-    f" if {_SIX_BYTES.start} <= z < {_SIX_BYTES.stop} else long_bytes(z >> 1 ^ -(z & 1))"
+    f"(pairs[z & {_MASK}] + pairs[z >> 14 & {_MASK}] + ends[z >> 28]"
+    f" if {_SIX_BYTES.start} <= z < {_SIX_BYTES.stop} else long_bytes(z >> 1 ^ -(z & 1)))"
 )
 
 

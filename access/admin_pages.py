@@ -131,7 +131,8 @@ class ServicePages(ModelAdmin):
             return False
         for row, sentence in said:
             self.log_change(request, row, sentence)
-            self.message_user(request, f"{row}: {sentence}", messages.SUCCESS)
+            # A first word of ours, since the admin capitalizes it: "Wk_…" is no key.
+            self.message_user(request, f"Key {row}: {sentence}", messages.SUCCESS)
         return True
 
     def _context(

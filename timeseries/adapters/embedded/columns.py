@@ -71,10 +71,11 @@ def aggregation(agg: Agg) -> Aggregation:
 
 
 def combine(agg: Agg, buckets: Sequence[Parts]) -> Parts:
-    """The parts of a total from those of its buckets."""
-    combines = aggregation(agg).combines
+    """The parts of a total from those of its buckets; of no buckets, the parts of no events."""
+    if not buckets:
+        return [None] * len(aggregation(agg).parts)
     totals: list[float | None] = []
-    for index, function in enumerate(combines):
+    for index, function in enumerate(aggregation(agg).combines):
         present = [value for parts in buckets if (value := parts[index]) is not None]
         totals.append(function(present) if present else None)
     return totals

@@ -1,0 +1,151 @@
+"""What every SeriesStore keeps besides figures: keys, versions, hours, names, values.
+
+Part of tests/contract/series_store_contract.py, which an adapter's tests subclass.
+"""
+
+from dataclasses import replace
+
+import pytest
+
+from feed.event import HOUR_MS, event_key, key_hash
+from tests.builders import NOON_MS, make_project_name
+from tests.series_builders import MIXED, TAGS, make_document, make_query
+from timeseries.domain import CoreField, Is, SeriesQuery
+from timeseries.ports import Document, SeriesStore
+
+TIMEOUT_S = 60.0
+GENERATION = 1
+
+
+def write(store: SeriesStore, *documents: Document) -> None:
+    """All of them in one batch."""
+    store.write(documents, generations=(GENERATION,))
+
+
+class SeriesReadingContract:
+    """Subclass it with a fixture `store` that gives a SeriesStore."""
+
+    @pytest.fixture
+    def project(self) -> str:
+        """A project of the test's own."""
+        return make_project_name()
+
+    def test_keys_come_newest_first_page_by_page(self, store: SeriesStore, project: str) -> None:
+        documents = [
+            make_document(project=project, at_ms=NOON_MS + index, event="ab"[index % 2])
+            for index in range(9)
+        ]
+        write(store, *documents)
+
+        found: list[bytes] = []
+        before: bytes | None = None
+        for _ in range(3):
+            page = store.keys(
+                project,
+                Is(CoreField.EVENT, ("a",)),
+                generation=GENERATION,
+                from_ms=NOON_MS + 1,
+                to_ms=NOON_MS + 8,
+                before=before,
+                limit=2,
+            )
+            found += [key for key, _ in page.keys]
+            before = page.next_key
+            if before is None:
+                break
+        assert found == [documents[index].key for index in (6, 4, 2)]
+
+    def test_versions_are_of_the_documents_that_stay(
+        self, store: SeriesStore, project: str
+    ) -> None:
+        document = make_document(project=project, version=7)
+        write(store, document, replace(document, version=9), replace(document, version=8))
+
+        absent = event_key(project, "absent", NOON_MS)
+        asked = store.versions(project, [document.key, absent], generation=GENERATION)
+        assert dict(asked) == {document.key: 9}
+        assert dict(store.versions(project, [], generation=GENERATION)) == {}
+
+    def test_hours_count_and_sum_hashes_of_what_stays(
+        self, store: SeriesStore, project: str
+    ) -> None:
+        first = make_document(project=project, event="a", at_ms=NOON_MS)
+        newer = replace(first, version=first.version + 1)
+        newer = replace(newer, hash24=key_hash(newer.key, newer.version))
+        second = make_document(project=project, event="b", at_ms=NOON_MS + 1)
+        later = make_document(project=project, event="a", at_ms=NOON_MS + 30 * HOUR_MS)
+        write(store, first, second, later)
+        write(store, newer)
+
+        def hours(start_ms: int, end_ms: int) -> list[tuple[int, str, int, int]]:
+            found = store.hours(project, start_ms, end_ms, generation=GENERATION)
+            return [(each.hour_ms, each.event, each.count, each.hash_sum) for each in found]
+
+        whole = [
+            (NOON_MS, "a", 1, newer.hash24),
+            (NOON_MS, "b", 1, second.hash24),
+            (NOON_MS + 30 * HOUR_MS, "a", 1, later.hash24),
+        ]
+        assert hours(0, 2 * NOON_MS) == whole
+        assert hours(NOON_MS + 1, NOON_MS + 30 * HOUR_MS) == whole[1:2]
+
+    def test_event_names_have_counts_and_first_and_last_times(
+        self, store: SeriesStore, project: str
+    ) -> None:
+        for at_ms in (NOON_MS + 5, NOON_MS + 3, NOON_MS + 40 * HOUR_MS + 7):
+            write(store, make_document(project=project, event="buy", at_ms=at_ms))
+        write(store, make_document(project=project, event="view"))
+
+        seen = store.events_seen(project, generation=GENERATION, limit=5)
+        assert [(each.event, each.count, each.first_ms, each.last_ms) for each in seen] == [
+            ("buy", 3, NOON_MS + 3, NOON_MS + 40 * HOUR_MS + 7),
+            ("view", 1, NOON_MS, NOON_MS),
+        ]
+        assert len(store.events_seen(project, generation=GENERATION, limit=1)) == 1
+
+    def test_an_event_name_that_was_corrected_away_is_not_seen(
+        self, store: SeriesStore, project: str
+    ) -> None:
+        wrong = make_document(project=project, event="sginup")
+        write(store, wrong)
+        write(store, replace(wrong, event="signup", version=wrong.version + 1))
+
+        seen = store.events_seen(project, generation=GENERATION, limit=5)
+        assert [(each.event, each.count) for each in seen] == [("signup", 1)]
+
+    def test_values_are_listed_by_count_and_prefix(self, store: SeriesStore, project: str) -> None:
+        for value in ("DE", "DE", "DK", "FR", 3.0, True):
+            write(store, make_document(project=project, values={3: value}))
+        write(store, make_document(project=project, values={2: ["DX", "FX"]}))
+
+        def values(query: SeriesQuery, prefix: str, limit: int = 9) -> list[tuple[object, int]]:
+            found = store.values_seen(
+                query, generation=GENERATION, prefix=prefix, limit=limit, timeout_s=TIMEOUT_S
+            )
+            return [(each.value, each.count) for each in found]
+
+        mixed = make_query(project=project, group_by=(MIXED,))
+        assert values(mixed, "D") == [("DE", 2), ("DK", 1)]
+        assert values(mixed, "") == [("DE", 2), (3.0, 1), ("DK", 1), ("FR", 1), (True, 1)]
+        assert values(mixed, "", limit=1) == [("DE", 2)]
+        assert values(make_query(project=project, group_by=(TAGS,)), "D") == [("DX", 1)]
+        by_event = make_query(project=project, group_by=(CoreField.EVENT,))
+        assert values(by_event, "sign") == [("signup", 7)]
+        assert values(make_query(project="never-seen", group_by=(MIXED,)), "") == []
+
+    def test_the_data_version_changes_with_every_change_and_not_without(
+        self, store: SeriesStore, project: str
+    ) -> None:
+        def version() -> str:
+            return store.data_version(project, generation=GENERATION)
+
+        seen = [version()]
+        document = make_document(project=project)
+        write(store, document)
+        seen.append(version())
+        write(store, replace(document, version=document.version + 1, user_id="u9"))
+        seen.append(version())
+        write(store, document)
+
+        assert version() == seen[-1]
+        assert len(set(seen)) == 3

@@ -21,6 +21,19 @@ Busy = apsw.BusyError
 """Raised when a lock could not be had within BUSY_TIMEOUT_MS: an adapter turns it into its port's
 Backpressure."""
 SQLiteError = apsw.Error
+FILE_FAULTS = (
+    apsw.IOError,
+    apsw.FullError,
+    apsw.CantOpenError,
+    apsw.ReadOnlyError,
+    apsw.CorruptError,
+    apsw.NotADBError,
+    apsw.PermissionsError,
+    apsw.NoMemError,
+    OSError,
+)
+"""What a disk or an operator can do to a file: an adapter turns it into its port's unavailability.
+Anything else that SQLite raises is a bug of ours."""
 
 
 def open_file(path: Path, *, cache_mb: int = 8, mmap_mb: int = 64) -> Connection:

@@ -9,7 +9,7 @@ from queue import Empty, LifoQueue
 
 import apsw
 
-from feed.sqlite import Connection, open_file, reading, writing
+from feed.sqlite import FILE_FAULTS, Connection, open_file, reading, writing
 from timeseries.adapters.embedded.catalog import Catalog
 from timeseries.adapters.embedded.pieces import CREATE_PIECES
 from timeseries.adapters.embedded.schema import ensure_tables
@@ -111,7 +111,7 @@ class GenerationFile:
             raise QueryTimeout from exc
         except (apsw.BusyError, apsw.LockedError) as exc:
             raise SeriesUnavailable(f"{self._path.name} is locked by another process") from exc
-        except (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError) as exc:
+        except FILE_FAULTS as exc:
             raise SeriesUnavailable(f"{self._path} cannot be used now: {exc}") from exc
 
 

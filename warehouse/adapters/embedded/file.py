@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 
 from feed import sqlite
-from feed.sqlite import Busy, Connection, open_file, writing
+from feed.sqlite import FILE_FAULTS, Busy, Connection, open_file, writing
 from warehouse.adapters.embedded.schema import ensure_tables
 from warehouse.errors import StoreBackpressure, StoreUnavailable
 
@@ -21,18 +21,6 @@ MAX_LOG_BYTES = 128 * 1024 * 1024
 """Then writers wait for a whole checkpoint: several that never pause could let the log grow for
 ever."""
 CUT_PATIENCE_MS = 1_000
-_BROKEN = (
-    apsw.IOError,
-    apsw.FullError,
-    apsw.CantOpenError,
-    apsw.ReadOnlyError,
-    apsw.CorruptError,
-    apsw.NotADBError,
-    apsw.PermissionsError,
-    apsw.NoMemError,
-    OSError,
-)
-"""What a disk or an operator can do to a file; anything else that SQLite raises is our own bug."""
 
 
 class StoreFile:
@@ -115,5 +103,5 @@ class StoreFile:
             yield
         except Busy as exc:
             raise when_busy(f"another process holds {self._path} for too long: {exc}") from exc
-        except _BROKEN as exc:
+        except FILE_FAULTS as exc:
             raise StoreUnavailable(f"{self._path} cannot be used: {exc}") from exc

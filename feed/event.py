@@ -83,7 +83,8 @@ def first_key_at(time_ms: int) -> EventKey:
 
 def key_text(key: bytes) -> str:
     """The key as clients see it: 36 characters."""
-    return str(UUID(bytes=bytes(key)))
+    digits = key.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def parse_key(text: str) -> EventKey:

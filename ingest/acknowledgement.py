@@ -6,6 +6,7 @@ The only asynchronous part of ingest below its doors.
 import asyncio
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from feed.ports import TopicPartition
@@ -50,7 +51,8 @@ class Settling:
         self._settled.append(future)
         if not self._is_scheduled:
             self._is_scheduled = True
-            self.loop.call_soon_threadsafe(self._drain)
+            with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+                self.loop.call_soon_threadsafe(self._drain)
 
     def _drain(self) -> None:
         self._is_scheduled = False

@@ -6,7 +6,7 @@ again member by member, which finds the code and the field to answer with.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import msgspec
 
@@ -30,7 +30,11 @@ MAX_EVENT_BYTES = 32 * 1024
 FIRST_TIMESTAMP_MS = 946_684_800_000  # 2000-01-01T00:00:00Z
 MAX_AHEAD_MS = 24 * 3_600_000
 _EMPTY_OBJECT = "{}"
-_ESCAPED_NUL = b"\\u0000"
+MAX_EXPORTED_BYTES = MAX_EVENT_BYTES + 1024
+"""An export writes out what the first arrival added to the event: times, type, id, transport."""
+_LINE_BREAKS_TO_SPACES = bytes.maketrans(b"\r\n", b"  ")
+"""JSON has line breaks between tokens alone. Without them a record's text fits a line of an
+export, whose import then gives the very same record."""
 
 
 class Rejected(NamedTuple):
@@ -83,7 +87,7 @@ _DECODE_FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 def admit(row: bytes, frame: Frame) -> Admitted | Rejected:
     """The event that the row says, or why it is none. Raises nothing, whatever the bytes."""
-    if len(row) > MAX_EVENT_BYTES:
+    if len(row) > (MAX_EXPORTED_BYTES if frame.takes_back else MAX_EVENT_BYTES):
         return Rejected(Code.EVENT_TOO_LARGE, None, None)
     event_id: str | None = None
     try:
@@ -96,7 +100,7 @@ def admit(row: bytes, frame: Frame) -> Admitted | Rejected:
 
 def _read(row: bytes, takes_back: bool) -> tuple[EventPayload, str | None]:
     """The members, and the first unknown name. Raises _Refusal."""
-    if _ESCAPED_NUL not in row:
+    if not json_rules.holds_escaped_nul(row):
         try:
             return _DECODERS[takes_back].decode(row), None
         except _DECODE_FAULTS:
@@ -224,14 +228,12 @@ def _object_text(name: str, raw: msgspec.Raw) -> str:
     if raw is NOTHING:
         return _EMPTY_OBJECT
     text = bytes(raw)
-    fault = None if text == b"null" else json_rules.fault_in(text)
-    if fault is not None:
-        _refuse_member(name, fault)
-    return _EMPTY_OBJECT if text == b"null" else text.decode()
-
-
-def _refuse_member(name: str, path: str) -> NoReturn:
-    raise _Refusal(Code.INVALID_PROPERTIES, f"{name}.{path}" if path else name)
+    fault = json_rules.fault_in(text)
+    if fault is None:
+        return text.translate(_LINE_BREAKS_TO_SPACES).decode()
+    if text == b"null":
+        return _EMPTY_OBJECT
+    raise _Refusal(Code.INVALID_PROPERTIES, f"{name}.{fault}" if fault else name)
 
 
 def _readable_id(row: bytes) -> str | None:

@@ -9,7 +9,7 @@ _RFC3339 = re.compile(
 )
 _SECONDS = slice(17, 19)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY_MS = 86_400_000
+_MILLISECOND = timedelta(milliseconds=1)
 FIRST_MS = -62_135_596_800_000
 LAST_MS = 253_402_300_799_999
 """Years 1 to 9999: what a calendar date can say."""
@@ -22,18 +22,22 @@ def parse_time(value: int | str) -> int | None:
         return value if FIRST_MS <= value <= LAST_MS else None
     if not _RFC3339.fullmatch(value):
         return None
-    if value[_SECONDS] == "60":
-        before = _calendar_ms(value[:17] + "59" + value[19:])
-        return None if before is None else before + 1000
-    return _calendar_ms(value)
-
-
-def _calendar_ms(text: str) -> int | None:
     try:
-        since = datetime.fromisoformat(text.upper()) - _EPOCH
+        time_ms = (datetime.fromisoformat(value) - _EPOCH) // _MILLISECOND
+    except ValueError:
+        return _unusual_time(value.upper())
+    return time_ms if FIRST_MS <= time_ms <= LAST_MS else None
+
+
+def _unusual_time(text: str) -> int | None:
+    """Small letters, a leap second, or no time at all."""
+    is_leap = text[_SECONDS] == "60"
+    usual = text[:17] + "59" + text[19:] if is_leap else text
+    try:
+        time_ms = (datetime.fromisoformat(usual) - _EPOCH) // _MILLISECOND + 1000 * is_leap
     except ValueError:
         return None
-    return since.days * _DAY_MS + since.seconds * 1000 + since.microseconds // 1000
+    return time_ms if FIRST_MS <= time_ms <= LAST_MS else None
 
 
 def format_time(time_ms: int) -> str:

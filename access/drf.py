@@ -51,9 +51,13 @@ class TokenView(APIView):
         problem = as_problem(exc)
         if problem is None:
             return super().handle_exception(exc)
-        reply = problem_reply(problem, uuid4().hex)
+        request_id = uuid4().hex
+        reply = problem_reply(problem, request_id)
         return HttpResponse(
-            reply.body, status=reply.status, content_type=reply.content_type, headers=reply.headers
+            reply.body,
+            status=reply.status,
+            content_type=reply.content_type,
+            headers={**reply.headers, "X-Request-Id": request_id},
         )
 
 

@@ -22,6 +22,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_DEADLINE_S = 30.0
+_LENGTH = re.compile(r"[0-9]{1,19}\Z")
+_BODILESS = (204, 304)  # RFC 9110: these say nothing about a body
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 logger = logging.getLogger(__name__)
 
@@ -57,7 +59,7 @@ async def read_body(
     """The raw body. Raises Problem 413 as soon as it is too long (by its length header or while
     reading), 408 when it stalls."""
     length = request.header("content-length")
-    if length is not None and length.isdigit() and int(length) > max_bytes:
+    if length is not None and _LENGTH.match(length) and int(length) > max_bytes:
         raise _too_large(max_bytes)
     try:
         async with asyncio.timeout(deadline_s):
@@ -162,11 +164,14 @@ def _request(scope: Scope, receive: Receive) -> Request:
 async def send_reply(reply: Reply, request: Request, send: Send) -> None:
     """Send status, headers and body; HEAD gets no body."""
     headers = [
-        (b"content-type", reply.content_type.encode()),
-        (b"content-length", str(len(reply.body)).encode()),
         (b"x-request-id", request.request_id.encode()),
         (b"x-content-type-options", b"nosniff"),
     ]
+    if reply.status not in _BODILESS:
+        headers += [
+            (b"content-type", reply.content_type.encode()),
+            (b"content-length", str(len(reply.body)).encode()),
+        ]
     headers += [
         (name.lower().encode(), value.encode("latin-1")) for name, value in reply.headers.items()
     ]

@@ -18,11 +18,11 @@ def parse_origin(text: str) -> str:
         return text
     try:
         parts = urlsplit(text.lower())
-        host, port = parts.hostname, parts.port
+        host, port = parts.hostname or "", parts.port
     except ValueError:
         raise BadOrigin(_advice(text)) from None
     beyond = parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc
-    if parts.scheme not in _DEFAULT_PORTS or beyond or not _HOST.fullmatch(host or ""):
+    if parts.scheme not in _DEFAULT_PORTS or beyond or not _HOST.fullmatch(host):
         raise BadOrigin(_advice(text))
     shown = f"[{host}]" if ":" in host else host
     suffix = "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"

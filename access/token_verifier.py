@@ -4,12 +4,12 @@ change. Pure."""
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
+from access import tokens
 from access.bounded_cache import BoundedCache
 from access.claims import Claims
 from access.keys import KeySnapshot
 from access.problems import Problem
 from access.refusals import again
-from access.tokens import verify
 
 GOOD_TOKENS = 10_000  # about 1 KB each
 BAD_TOKENS = 1_000
@@ -45,7 +45,7 @@ class TokenVerifier:
 
     def _judge(self, digest: bytes, token: str, snapshot: KeySnapshot, now_s: float) -> _Verdict:
         try:
-            claims = verify(token, key_of=snapshot.signing_keys.get, now_s=now_s)
+            claims = tokens.verify(token, key_of=snapshot.signing_keys.get, now_s=now_s)
         except Problem as problem:
             verdict = _Verdict(snapshot, now_s + BAD_TOKEN_S, again(problem))
             self._bad.put(digest, verdict)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -18,6 +17,7 @@ from access.keys import write_key_digest
 from access.models import Project, SigningKey, WriteKey
 from tests.builders import make_project_name
 
+ROWS: Mapping[str, Any] = {"signingkey": SigningKey.objects, "writekey": WriteKey.objects}
 pytestmark = pytest.mark.django_db
 
 
@@ -46,7 +46,7 @@ def page_of(model: str, view: str = "changelist", *args: Any) -> str:
     return reverse(f"admin:access_{model}_{view}", args=args)
 
 
-def text_of(response: HttpResponse) -> str:
+def text_of(response: Any) -> str:  # Any: the test client's own response type
     return html.unescape(response.content.decode())
 
 
@@ -221,7 +221,7 @@ def test_a_new_write_key_is_shown_once(staff: Client, project: services.CreatedP
 
 @pytest.mark.parametrize("model", ["signingkey", "writekey"])
 def test_revoking_asks_first(staff: Client, project: services.CreatedProject, model: str) -> None:
-    rows = {"signingkey": SigningKey, "writekey": WriteKey}[model].objects
+    rows = ROWS[model]
     key = rows.get()
 
     asked = act(staff, model, "revoke", key.pk, confirmed=False)
@@ -238,7 +238,7 @@ def test_revoking_asks_first(staff: Client, project: services.CreatedProject, mo
 def test_rotating_asks_first_and_shows_the_successor_once(
     staff: Client, project: services.CreatedProject, model: str
 ) -> None:
-    rows = {"signingkey": SigningKey, "writekey": WriteKey}[model].objects
+    rows = ROWS[model]
     key = rows.get()
 
     asked = act(staff, model, "rotate", key.pk, confirmed=False)

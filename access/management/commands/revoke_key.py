@@ -17,7 +17,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Which key."""
         parser.add_argument(
-            "key", help="a signing key's kid, or a write key or its beginning (wk_…)"
+            "key",
+            help="a signing key's kid (after -- if it begins with a dash), or a write key or its "
+            "beginning (wk_…)",
         )
 
     def handle(self, *, key: str, **options: object) -> None:

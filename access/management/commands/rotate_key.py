@@ -20,7 +20,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Which key, and how long the old one still works."""
         parser.add_argument(
-            "key", help="a signing key's kid, or a write key or its beginning (wk_…)"
+            "key",
+            help="a signing key's kid (after -- if it begins with a dash), or a write key or its "
+            "beginning (wk_…)",
         )
         parser.add_argument(
             "--overlap",

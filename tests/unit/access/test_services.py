@@ -1,6 +1,7 @@
 """Changes to projects and keys, and how a process learns of them."""
 
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -196,7 +197,7 @@ def test_an_ambiguous_beginning_revokes_nothing() -> None:
 def test_every_change_stamps_and_an_undone_one_does_not() -> None:
     created = services.create_project(make_project_name())
     stamps = [ChangeStamp.objects.get().stamp]
-    changes = [
+    changes: list[Callable[[], object]] = [
         lambda: services.set_allowed_origins(created.project, ["*"]),
         lambda: services.issue_signing_key(created.project),
         lambda: services.set_scopes(created.kid, [Scope.ERASE]),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from access import token_verifier
+from access import token_verifier, tokens
 from access.bounded_cache import BoundedCache
 from access.claims import Claims, Scope
 from access.keys import KeySnapshot
@@ -22,13 +22,13 @@ TOKEN = KEYS.token(Scope.QUERY, ttl_s=600, now_s=NOW_S)
 def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every token whose signature was checked, as the real check saw it."""
     seen: list[str] = []
-    verify = token_verifier.verify
+    verify = tokens.verify
 
     def counted(token: str, **given: object) -> Claims:
         seen.append(token)
         return verify(token, **given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(token_verifier, "verify", counted)
+    monkeypatch.setattr(tokens, "verify", counted)
     return seen
 
 

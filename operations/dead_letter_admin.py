@@ -43,6 +43,11 @@ class DeadLetterAdmin(Pages):
     )
     readonly_fields = ("payload_size", "payload_text")
 
+    class Media:
+        """Long payloads wrap."""
+
+        css = {"all": ("weir/dead_letters.css",)}
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Only the pipeline writes dead letters."""
         return False

@@ -5,7 +5,7 @@ import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -111,7 +111,7 @@ class Command(BaseCommand):
             return
         part = output.with_name(f"{output.name}.part")
         with part.open("wb") as raw:
-            with _compressed(raw) if output.suffix == ".gz" else raw as file:
+            with _compressed(raw) if output.suffix == ".gz" else nullcontext(raw) as file:
                 yield file
             raw.flush()
             os.fsync(raw.fileno())

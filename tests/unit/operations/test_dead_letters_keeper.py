@@ -14,6 +14,7 @@ from feed.topics import Group, Topic
 from operations import dead_letter_keeper
 from operations.dead_letter_keeper import DeadLetterKeeper
 from operations.dead_letter_rows import DeadLetterRow
+from operations.dead_letters import keep
 from tests.local_pipeline import LocalPipeline
 from tests.unit.operations.test_dead_letters import make_letter
 
@@ -77,7 +78,6 @@ def test_letters_are_kept_as_they_come_and_committed_after(
 def test_a_database_and_a_feed_that_fail_for_a_while_lose_nothing(
     pipeline: LocalPipeline, keepers: list[DeadLetterKeeper], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    really_keep = dead_letter_keeper.keep
     troubles: list[Exception] = [
         FeedUnavailable(), OperationalError("locked"), RuntimeError("a bug"),
     ]  # fmt: skip
@@ -86,7 +86,7 @@ def test_a_database_and_a_feed_that_fail_for_a_while_lose_nothing(
     def failing_keep(records: object) -> None:
         for trouble in faults:
             raise trouble
-        really_keep(records)  # type: ignore[arg-type]  # what the keeper gives
+        keep(records)  # type: ignore[arg-type]  # what the keeper gives
 
     feeds = iter([FeedUnavailable("not yet")])
 

@@ -27,9 +27,11 @@ from ingest.payloads import (
 from ingest.timestamps import parse_time
 
 MAX_EVENT_BYTES = 32 * 1024
+MAX_TAKEN_BACK_BYTES = 1024  # what an export adds to an event: id, times, type, transport
 FIRST_TIMESTAMP_MS = 946_684_800_000  # 2000-01-01T00:00:00Z
 MAX_AHEAD_MS = 24 * 3_600_000
 _EMPTY_OBJECT = "{}"
+_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 MAX_EXPORTED_BYTES = MAX_EVENT_BYTES + 1024
 """An export writes out what the first arrival added to the event: times, type, id, transport."""
 _LINE_BREAKS_TO_SPACES = bytes.maketrans(b"\r\n", b"  ")

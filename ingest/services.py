@@ -3,27 +3,27 @@ called it waits for the outcome in its own way."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from threading import Lock
+from time import monotonic
 
 from msgspec import UNSET
 
 from access.problems import Code
 from feed.codec import encode
 from feed.crash_points import reach
-from feed.dead_letters import MAX_PAYLOAD_BYTES, DeadLetter, to_record
+from feed.dead_letters import to_record
 from feed.errors import Backpressure, RecordTooLarge
 from feed.event import ProjectId, key_text
 from feed.ports import Feed, OutgoingRecord, TopicPartition
 from feed.ticket import Logged, Ticket
 from feed.ticket import Outcome as RecordOutcome
 from feed.topics import Topic
+from ingest.dead_letters import Origin, dead_letter
 from ingest.domain import Admitted, Frame, Rejected, admit
 from ingest.payloads import Counts, Result, RowResult
 from ingest.timestamps import format_time
 
 MIN_RETRY_AFTER_S = 1.0
-STAGE = "ingest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Submission:
     sent_at_ms: int | None = None
     dry_run: bool = False
     takes_back: bool = False
+    first_index: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +57,23 @@ class Outcome:
     retry_after_s: float | None
 
 
+@dataclass(slots=True)
+class _Published:
+    """Records offered to one topic, the rows that they stand for, and what became of them."""
+
+    topic: Topic
+    records: Sequence[OutgoingRecord]
+    rows: Sequence[RowResult]
+    ticket: Ticket
+
+
 class Accepted:
-    """Rows on their way into the feed. Rows are numbered as submitted; `_published` pairs each
-    ticket with the rows it stands for."""
+    """Rows on their way into the feed."""
 
     __slots__ = ("_published", "_results", "received_at_ms")
 
     def __init__(
-        self,
-        results: list[RowResult],
-        published: list[tuple[Ticket, list[RowResult]]],
-        received_at_ms: int,
+        self, results: list[RowResult], published: list[_Published], received_at_ms: int
     ) -> None:
         self._results, self._published = results, published
         self.received_at_ms = received_at_ms
@@ -74,18 +81,45 @@ class Accepted:
     def add_done_callback(self, callback: Callable[[], None]) -> None:
         """Call once, from any thread, when the fate of every row is known; at once if it is."""
         countdown = _Countdown(len(self._published), callback)
-        for ticket, _ in self._published:
-            ticket.add_done_callback(countdown.step)
+        for part in self._published:
+            part.ticket.add_done_callback(countdown.step)
+
+    def wait(self, *, timeout_s: float) -> None:
+        """Block until the fate of every row is known, or the time is up. For commands: the web
+        awaits the callback."""
+        end_s = monotonic() + timeout_s
+        for part in self._published:
+            part.ticket.wait(timeout_s=max(0.0, end_s - monotonic()))
+
+    def retry_delay_s(self) -> float | None:
+        """Seconds to wait before `offer_again`; None when nothing is left to offer."""
+        outcomes = [outcome for part in self._published for outcome in part.ticket.outcomes()]
+        return max((_delay_s(outcome) for outcome in outcomes if _is_open(outcome)), default=None)
+
+    def offer_again(self, feed: Feed) -> None:
+        """Publish what is not known to be logged once more: the same ids, the same bytes, so that
+        it counts once however often it arrives."""
+        parts, self._published = self._published, []
+        for part in parts:
+            outcomes = part.ticket.outcomes()
+            left = [index for index, outcome in enumerate(outcomes) if _is_open(outcome)]
+            records = [part.records[index] for index in left]
+            self._published += _publish(
+                feed, part.topic, records, [part.rows[index] for index in left]
+            )
+            for row, outcome in zip(part.rows, outcomes, strict=True):
+                if isinstance(outcome, RecordTooLarge):
+                    _fail(row, outcome)
 
     def outcome(self) -> Outcome:
         """What is known now. A row whose record is not known to be logged, or whose dead letter is
         not, is `retry`: sent again, it does no harm."""
         positions: dict[TopicPartition, int] = {}
         retry_after_s: float | None = None
-        for ticket, rows in self._published:
-            for row, outcome in zip(rows, ticket.outcomes(), strict=True):
+        for part in self._published:
+            for row, outcome in zip(part.rows, part.ticket.outcomes(), strict=True):
                 if type(outcome) is Logged:
-                    if row.result is not Result.REJECTED:
+                    if part.topic is Topic.EVENTS:
                         place = TopicPartition(Topic.EVENTS, outcome.partition)
                         positions[place] = max(positions.get(place, -1), outcome.offset)
                 elif _fail(row, outcome):
@@ -119,12 +153,13 @@ def accept(submission: Submission, feed: Feed, *, now_ms: int) -> Accepted:
         submission.sent_at_ms,
         submission.takes_back,
     )
+    origin = Origin(submission.project, submission.request_id)
     events: list[OutgoingRecord] = []
     letters: list[OutgoingRecord] = []
     admitted: list[RowResult] = []
     refused: list[RowResult] = []
     results: list[RowResult] = []
-    for index, row in enumerate(submission.rows):
+    for index, row in enumerate(submission.rows, submission.first_index):
         verdict = admit(row, frame)
         if isinstance(verdict, Admitted):
             result = _admitted_result(index, verdict)
@@ -132,7 +167,7 @@ def accept(submission: Submission, feed: Feed, *, now_ms: int) -> Accepted:
             admitted.append(result)
         else:
             result = _rejected_result(index, verdict)
-            letters.append(to_record(_dead_letter(index, verdict, submission, now_ms)))
+            letters.append(to_record(dead_letter(index, row, verdict, origin, now_ms)))
             refused.append(result)
         results.append(result)
     if submission.dry_run:
@@ -144,16 +179,16 @@ def accept(submission: Submission, feed: Feed, *, now_ms: int) -> Accepted:
 
 
 def _publish(
-    feed: Feed, topic: Topic, records: Sequence[OutgoingRecord], rows: list[RowResult]
-) -> list[tuple[Ticket, list[RowResult]]]:
+    feed: Feed, topic: Topic, records: Sequence[OutgoingRecord], rows: Sequence[RowResult]
+) -> list[_Published]:
     if not records:
         return []
     try:
-        return [(feed.publish(topic, records), rows)]
+        ticket = feed.publish(topic, records)
     except Backpressure as exc:
-        refused = Ticket(len(records))
-        refused.settle_all([exc] * len(records))
-        return [(refused, rows)]
+        ticket = Ticket(len(records))
+        ticket.settle_all([exc] * len(records))
+    return [_Published(topic, records, rows, ticket)]
 
 
 def _admitted_result(index: int, verdict: Admitted) -> RowResult:
@@ -179,30 +214,8 @@ def _rejected_result(index: int, verdict: Rejected) -> RowResult:
     return RowResult(index, verdict.event_id, Result.REJECTED, code=verdict.code, field=field)
 
 
-def _dead_letter(index: int, verdict: Rejected, submission: Submission, now_ms: int) -> DeadLetter:
-    row = submission.rows[index]
-    where = f" in {verdict.field}" if verdict.field else ""
-    return DeadLetter(
-        id=_letter_id(index, row, submission),
-        stage=STAGE,
-        code=verdict.code,
-        detail=f"refused at admission: {verdict.code}{where}",
-        at_ms=now_ms,
-        payload=row[:MAX_PAYLOAD_BYTES],
-        payload_bytes=len(row),
-        project=submission.project,
-        field=verdict.field,
-        event_id=verdict.event_id,
-        request_id=submission.request_id,
-        index=index,
-    )
-
-
-def _letter_id(index: int, row: bytes, submission: Submission) -> str:
-    """The same for the same row of the same request. The row counts too: clients may use one
-    request id for many requests."""
-    origin = f"{submission.project}\0{submission.request_id}\0{index}\0".encode()
-    return blake2b(origin + row, digest_size=16).hexdigest()
+def _is_open(outcome: RecordOutcome) -> bool:
+    return not isinstance(outcome, Logged | RecordTooLarge)
 
 
 def _fail(row: RowResult, outcome: RecordOutcome) -> bool:

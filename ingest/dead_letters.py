@@ -1,4 +1,4 @@
-"""What ingest refuses, as dead letters: kept, so that a fault of a client can be found and mended."""
+"""What ingest refuses, as dead letters: kept, so that a client's fault can be found and mended."""
 
 from hashlib import blake2b
 from typing import NamedTuple

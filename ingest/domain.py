@@ -30,6 +30,7 @@ MAX_EVENT_BYTES = 32 * 1024
 MAX_TAKEN_BACK_BYTES = 1024  # what an export adds to an event: id, times, type, transport
 FIRST_TIMESTAMP_MS = 946_684_800_000  # 2000-01-01T00:00:00Z
 MAX_AHEAD_MS = 24 * 3_600_000
+MAX_SHOWN_CHARS = 200
 _EMPTY_OBJECT = "{}"
 _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 MAX_EXPORTED_BYTES = MAX_EVENT_BYTES + 1024
@@ -119,7 +120,7 @@ def _read_carefully(row: bytes, takes_back: bool) -> tuple[EventPayload, str | N
         if name in given and name in _NAMES[takes_back]:
             setattr(payload, name, read(name, given[name]))
     unknown = next((name for name in given if name not in _NAMES[takes_back]), None)
-    return payload, unknown
+    return payload, None if unknown is None else unknown[:MAX_SHOWN_CHARS]
 
 
 def _members(row: bytes) -> dict[str, bytes]:

@@ -9,9 +9,9 @@ from timeseries.calendar import text_of, zone_of
 from timeseries.domain import SeriesQuery, field_name
 from timeseries.filters import filter_as_json
 from timeseries.payloads import (
+    AnswerMeta,
     Approximate,
     GroupMember,
-    Meta,
     MetricOut,
     Point,
     QueryOut,
@@ -99,9 +99,9 @@ def _last_end(query: SeriesQuery) -> list[int]:
 
 def _meta(
     answer: Answer, circumstances: Circumstances, *, interval: str | UnsetType = UNSET
-) -> Meta:
+) -> AnswerMeta:
     through_ms = circumstances.complete_through_ms
-    return Meta(
+    return AnswerMeta(
         complete_through=None if through_ms is None else text_of(through_ms, zone_of("UTC")),
         generation=answer.generation,
         approximate={name: Approximate(error) for name, error in answer.approximate.items()},

@@ -47,7 +47,7 @@ class WarningOut(msgspec.Struct, frozen=True):
     detail: str
 
 
-class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
+class AnswerMeta(msgspec.Struct, frozen=True, omit_defaults=True):
     """How the answer came about. `complete_through` is null when the feed cannot be asked."""
 
     complete_through: str | None
@@ -94,7 +94,7 @@ class SeriesAnswer(msgspec.Struct, frozen=True):
 
     columns: list[str]
     series: list[SeriesOut]
-    meta: Meta
+    meta: AnswerMeta
     query: QueryOut
 
 
@@ -103,7 +103,7 @@ class TotalAnswer(msgspec.Struct, frozen=True):
 
     columns: list[str]
     series: list[TotalOut]
-    meta: Meta
+    meta: AnswerMeta
     query: QueryOut
 
 
@@ -134,14 +134,14 @@ class ValueSeenOut(msgspec.Struct, frozen=True):
     count: int
 
 
-class EventsAnswer(msgspec.Struct, frozen=True):
+class EventsSeen(msgspec.Struct, frozen=True):
     """The answer of /v1/meta/events."""
 
     data: list[EventSeenOut]
     next_cursor: str | None
 
 
-class PropertiesAnswer(msgspec.Struct, frozen=True):
+class PropertiesSeen(msgspec.Struct, frozen=True):
     """The answer of /v1/meta/properties."""
 
     data: list[PropertySeenOut]
@@ -149,7 +149,7 @@ class PropertiesAnswer(msgspec.Struct, frozen=True):
     limit: int
 
 
-class ValuesAnswer(msgspec.Struct, frozen=True):
+class ValuesSeen(msgspec.Struct, frozen=True):
     """The answer of /v1/meta/values."""
 
     field: str

@@ -64,13 +64,25 @@ def run_query(query: SeriesQuery, view: View, *, timeout_s: float) -> Answer:
     found = view.store.figures(
         _for_store(resolver.query(query)), generation=view.generation, timeout_s=timeout_s
     )
+    warnings = list(resolver.warnings.values())
+    return answer_of(query, found, generation=view.generation, warnings=warnings)
+
+
+def answer_of(
+    query: SeriesQuery,
+    found: StoreAnswer,
+    *,
+    generation: int,
+    warnings: Sequence[QueryWarning] = (),
+) -> Answer:
+    """What a store found, with every bucket filled as the query asks and rates divided."""
     return Answer(
         query=query,
         series=[_series(group, query) for group in _groups(found, query)],
-        generation=view.generation,
+        generation=generation,
         source=found.source,
         approximate=found.approximate,
-        warnings=list(resolver.warnings.values()),
+        warnings=warnings,
     )
 
 

@@ -30,8 +30,8 @@ from timeseries.parsing import Asker, object_of
 from timeseries.payloads import (
     EventSeenOut,
     PropertySeenOut,
-    ValuesAnswer,
     ValueSeenOut,
+    ValuesSeen,
     WarningOut,
 )
 from timeseries.queries import View, plain
@@ -152,12 +152,12 @@ def _all_times() -> TimeRange:
     return TimeRange(EARLIEST_MS, LATEST_MS, "UTC")
 
 
-def values_seen(query: ValueQuery, view: View, *, timeout_s: float) -> ValuesAnswer:
+def values_seen(query: ValueQuery, view: View, *, timeout_s: float) -> ValuesSeen:
     """Values by count, descending. Raises QueryRefused, QueryTimeout, SeriesUnavailable."""
     return _values(query, view, timeout_s=timeout_s)
 
 
-def _values(query: ValueQuery, view: View, *, timeout_s: float) -> ValuesAnswer:
+def _values(query: ValueQuery, view: View, *, timeout_s: float) -> ValuesSeen:
     resolver = Resolver(view.slots, query.asker.project, view.generation)
     found = view.store.values_seen(
         resolver.query(_as_series(query)),
@@ -166,7 +166,7 @@ def _values(query: ValueQuery, view: View, *, timeout_s: float) -> ValuesAnswer:
         limit=query.limit,
         timeout_s=timeout_s,
     )
-    return ValuesAnswer(
+    return ValuesSeen(
         field=field_name(query.field),
         data=[
             ValueSeenOut(

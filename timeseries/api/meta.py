@@ -12,7 +12,7 @@ from timeseries.domain import QUERY_TIMEOUT_S
 from timeseries.errors import invalid_query
 from timeseries.listing import parse_limit
 from timeseries.parsing import Asker
-from timeseries.payloads import EventsAnswer, PropertiesAnswer
+from timeseries.payloads import EventsSeen, PropertiesSeen
 from timeseries.seen import (
     DEFAULT_SEEN,
     MAX_SEEN,
@@ -38,7 +38,7 @@ def events_seen_door(around: Surroundings) -> Door:
 
         def work(left_s: float) -> msgspec.Struct:
             seen = events_seen(asker, around.view(), limit=limit, timeout_s=left_s)
-            return EventsAnswer(list(seen), None)
+            return EventsSeen(list(seen), None)
 
         return work
 
@@ -51,7 +51,7 @@ def properties_seen_door(around: Surroundings, registry: Registry, most: int) ->
     def prepare(asker: Asker, _parameters: Parameters) -> Work:
         def work(_left_s: float) -> msgspec.Struct:
             seen = properties_seen(asker, registry, around.view().generation)
-            return PropertiesAnswer(list(seen), None, most)
+            return PropertiesSeen(list(seen), None, most)
 
         return work
 

@@ -2,7 +2,7 @@
 
 Two tables an event: `placed` is narrow and in key order, so that counting an hour, skipping events
 of other names and placing a late event touch few pages; `records` is only ever appended to
-(docs/decisions/0012-embedded-event-store.md has the measurements). A key lies there as its time (an
+(docs/decisions/0015-embedded-event-store.md has the measurements). A key lies there as its time (an
 integer, so that hours are ranges) and its other 10 bytes; both together order as the key does.
 """
 

@@ -1,11 +1,15 @@
 """The Feed port's promises to one consumer: positions, seek, pause, lost data."""
 
+from collections.abc import Callable
+
 import pytest
 
 from feed.errors import DataLoss, Fenced
 from feed.ports import TopicPartition
 from tests.contract.feed_driver import (
+    DeleteBefore,
     GroupMember,
+    OpenFeed,
     make_records,
     places,
     positions_after,
@@ -17,14 +21,14 @@ from tests.contract.feed_driver import (
 )
 
 
-def _fully_assigned(member):
+def _fully_assigned(member: GroupMember) -> Callable[[], bool]:
     return lambda: len(member.consumer.assignment()) == 4
 
 
 class ConsumeContract:
     def test_a_new_group_reads_from_the_start_everything_in_offset_order(
-        self, open_feed, topic, group
-    ):
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         feed = open_feed()
         records = make_records(300)
         outcomes = publish(feed, topic, records)
@@ -36,7 +40,9 @@ class ConsumeContract:
             offsets = [record.offset for record in found if record.partition == partition]
             assert offsets == sorted(offsets)
 
-    def test_the_assignment_is_empty_before_the_first_poll(self, open_feed, topic, group):
+    def test_the_assignment_is_empty_before_the_first_poll(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         feed = open_feed()
 
         member = GroupMember(feed, group, topic)
@@ -44,7 +50,9 @@ class ConsumeContract:
         assert member.consumer.assignment() == frozenset()
         assert feed.members(group) == []
 
-    def test_assigned_partitions_are_told_to_the_listener(self, open_feed, topic, group):
+    def test_assigned_partitions_are_told_to_the_listener(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         member = GroupMember(open_feed(), group, topic)
 
         wait_until(_fully_assigned(member), polling=[member])
@@ -52,7 +60,9 @@ class ConsumeContract:
         assert member.listener.told("assigned") == member.consumer.assignment()
         assert member.consumer.assignment() == {TopicPartition(topic, n) for n in range(4)}
 
-    def test_a_poll_gives_no_more_than_asked_and_nothing_at_the_end(self, open_feed, topic, group):
+    def test_a_poll_gives_no_more_than_asked_and_nothing_at_the_end(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         feed = open_feed()
         publish(feed, topic, make_records(30))
         member = GroupMember(feed, group, topic)
@@ -64,7 +74,9 @@ class ConsumeContract:
         assert max(sizes) <= 7
         assert member.poll() == []
 
-    def test_records_published_while_waiting_arrive(self, open_feed, topic, group):
+    def test_records_published_while_waiting_arrive(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         feed = open_feed()
         member = GroupMember(feed, group, topic)
         wait_until(_fully_assigned(member), polling=[member])
@@ -74,7 +86,9 @@ class ConsumeContract:
 
         assert places(receive(member, 10)) == ticketed(records, outcomes)
 
-    def test_one_consumer_reads_several_topics(self, open_feed, topic, other_topic, group):
+    def test_one_consumer_reads_several_topics(
+        self, open_feed: OpenFeed, topic: str, other_topic: str, group: str
+    ) -> None:
         feed = open_feed()
         publish(feed, topic, make_records(20))
         publish(feed, other_topic, make_records(20))
@@ -83,7 +97,9 @@ class ConsumeContract:
 
         assert {record.topic for record in found} == {topic, other_topic}
 
-    def test_what_was_polled_and_not_committed_comes_again(self, open_feed, topic, group):
+    def test_what_was_polled_and_not_committed_comes_again(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         feed = open_feed()
         publish(feed, topic, make_records(40))
         first = GroupMember(feed, group, topic)
@@ -94,7 +110,9 @@ class ConsumeContract:
 
         assert places(again) == given
 
-    def test_what_was_committed_does_not_come_again(self, open_feed, topic, group):
+    def test_what_was_committed_does_not_come_again(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         feed = open_feed()
         publish(feed, topic, make_records(40))
         first = GroupMember(feed, group, topic)
@@ -110,7 +128,9 @@ class ConsumeContract:
         second = GroupMember(feed, group, topic)
         assert places(receive(second, 8)) == ticketed(later, outcomes)
 
-    def test_a_commit_is_seen_by_every_handle(self, open_feed, topic, group):
+    def test_a_commit_is_seen_by_every_handle(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         feed = open_feed()
         publish(feed, topic, make_records(40))
         member = GroupMember(feed, group, topic)
@@ -123,10 +143,14 @@ class ConsumeContract:
         assert {TopicPartition(topic, n): held[n].position for n in held} == expected
         assert all(committed.committed_at_ms > 0 for committed in held.values())
 
-    def test_a_partition_without_a_commit_is_absent(self, open_feed, topic, group):
+    def test_a_partition_without_a_commit_is_absent(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         assert open_feed().committed(group, topic) == {}
 
-    def test_seeking_back_gives_records_again_and_commits_nothing(self, open_feed, topic, group):
+    def test_seeking_back_gives_records_again_and_commits_nothing(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         feed = open_feed()
         publish(feed, topic, make_records(40))
         member = GroupMember(feed, group, topic)
@@ -141,7 +165,9 @@ class ConsumeContract:
         assert again == of_partition[2:]
         assert feed.committed(group, topic) == {}
 
-    def test_seeking_forward_passes_records_over(self, open_feed, topic, group):
+    def test_seeking_forward_passes_records_over(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         feed = open_feed()
         member = GroupMember(feed, group, topic)
         wait_until(_fully_assigned(member), polling=[member])
@@ -159,13 +185,17 @@ class ConsumeContract:
         wait_until(lambda: any(r.value == later[0].value for r in member.records), polling=[member])
         assert {r.partition for r in member.records if r.offset < ends[r.partition]} == {0}
 
-    def test_a_partition_that_is_not_ours_cannot_be_sought(self, open_feed, topic, group):
+    def test_a_partition_that_is_not_ours_cannot_be_sought(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         member = GroupMember(open_feed(), group, topic)
 
         with pytest.raises(Fenced):
             member.consumer.seek(TopicPartition(topic, 0), 0)
 
-    def test_a_paused_partition_gives_nothing_until_it_is_resumed(self, open_feed, topic, group):
+    def test_a_paused_partition_gives_nothing_until_it_is_resumed(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         feed = open_feed()
         member = GroupMember(feed, group, topic)
         wait_until(_fully_assigned(member), polling=[member])
@@ -183,8 +213,8 @@ class ConsumeContract:
         assert len(receive(member, 80)) == 80
 
     def test_a_position_before_the_start_is_data_loss_until_it_is_moved(
-        self, open_feed, topic, group, delete_before
-    ):
+        self, open_feed: OpenFeed, topic: str, group: str, delete_before: DeleteBefore
+    ) -> None:
         feed = open_feed()
         publish(feed, topic, make_records(40))
         place = TopicPartition(topic, 0)
@@ -205,8 +235,8 @@ class ConsumeContract:
         assert moved.poll() == []
 
     def test_no_position_is_data_loss_when_the_log_does_not_start_at_0(
-        self, open_feed, topic, group, delete_before
-    ):
+        self, open_feed: OpenFeed, topic: str, group: str, delete_before: DeleteBefore
+    ) -> None:
         feed = open_feed()
         place = TopicPartition(topic, 2)
         delete_before(feed, place, publish_twice(feed, topic, 40)[place])
@@ -219,8 +249,8 @@ class ConsumeContract:
         assert not any(record.partition == 2 for record in member.records)
 
     def test_a_position_at_the_start_of_a_trimmed_log_is_fine(
-        self, open_feed, topic, group, delete_before
-    ):
+        self, open_feed: OpenFeed, topic: str, group: str, delete_before: DeleteBefore
+    ) -> None:
         feed = open_feed()
         publish(feed, topic, make_records(40))
         ends = {n: bounds.end for n, bounds in feed.bounds(topic).items()}
@@ -236,7 +266,9 @@ class ConsumeContract:
         assert places(found) == ticketed(records, outcomes)
         assert all(record.offset >= ends[record.partition] for record in found)
 
-    def test_a_position_beyond_the_end_is_data_loss(self, open_feed, topic, group):
+    def test_a_position_beyond_the_end_is_data_loss(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         feed = open_feed()
         publish(feed, topic, make_records(40))
         feed.set_committed(group, {TopicPartition(topic, 1): 1000})

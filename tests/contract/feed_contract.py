@@ -1,18 +1,13 @@
 """What every adapter of the Feed port must do. An adapter's test subclasses FeedContract and
 overrides the four fixtures; nothing here knows an engine or its timings."""
 
-from collections.abc import Callable
-
 import pytest
 
-from feed.ports import Feed, TopicPartition
 from tests.contract.feed_consume_contract import ConsumeContract
+from tests.contract.feed_driver import DeleteBefore, OpenFeed
 from tests.contract.feed_group_contract import GroupContract
 from tests.contract.feed_look_contract import LookContract
 from tests.contract.feed_publish_contract import PublishContract
-
-OpenFeed = Callable[[], Feed]
-DeleteBefore = Callable[[Feed, TopicPartition, int], None]
 
 
 class FeedContract(PublishContract, ConsumeContract, GroupContract, LookContract):

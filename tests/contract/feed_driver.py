@@ -8,6 +8,8 @@ from uuid import uuid4
 from feed.ports import Feed, FeedConsumer, FeedReader, OutgoingRecord, Record, TopicPartition
 from feed.ticket import Logged, Ticket
 
+OpenFeed = Callable[[], Feed]
+DeleteBefore = Callable[[Feed, TopicPartition, int], None]
 PATIENCE_S = 90.0
 """No wait is longer; engines rebalance in seconds, a loaded machine is slow."""
 POLL_S = 0.05

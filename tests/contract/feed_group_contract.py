@@ -1,13 +1,15 @@
 """The Feed port's promises to consumer groups: sharing, moving partitions, takeover, fencing."""
 
+from collections.abc import Callable, Sequence
 from uuid import uuid4
 
 import pytest
 
 from feed.errors import Fenced, GroupActive
-from feed.ports import TopicPartition
+from feed.ports import Feed, TopicPartition
 from tests.contract.feed_driver import (
     GroupMember,
+    OpenFeed,
     make_records,
     places,
     positions_after,
@@ -18,15 +20,15 @@ from tests.contract.feed_driver import (
 )
 
 
-def _owned(*members):
+def _owned(*members: GroupMember) -> list[int]:
     return [len(member.consumer.assignment()) for member in members]
 
 
-def _settled_as(*counts, members):
+def _settled_as(*counts: int, members: Sequence[GroupMember]) -> Callable[[], bool]:
     return lambda: sorted(_owned(*members)) == sorted(counts)
 
 
-def _pair(feed, group, topic):
+def _pair(feed: Feed, group: str, topic: str) -> list[GroupMember]:
     members = [GroupMember(feed, group, topic), GroupMember(feed, group, topic)]
     wait_until(_settled_as(2, 2, members=members), polling=members)
     return members
@@ -34,19 +36,19 @@ def _pair(feed, group, topic):
 
 class GroupContract:
     @pytest.fixture
-    def group(self):
+    def group(self) -> str:
         return f"g-{uuid4().hex[:12]}"
 
     def test_two_members_share_the_partitions_evenly_and_without_overlap(
-        self, open_feed, topic, group
-    ):
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         one, two = _pair(open_feed(), group, topic)
 
         assert one.consumer.assignment().isdisjoint(two.consumer.assignment())
 
     def test_every_record_goes_to_one_member_once_the_group_is_settled(
-        self, open_feed, topic, group
-    ):
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         feed = open_feed()
         one, two = members = _pair(feed, group, topic)
         records = make_records(200)
@@ -57,7 +59,9 @@ class GroupContract:
         assert places([*one.records, *two.records]) == ticketed(records, outcomes)
         assert {r.partition for r in one.records}.isdisjoint({r.partition for r in two.records})
 
-    def test_a_newcomer_gets_only_what_others_gave_up(self, open_feed, topic, group):
+    def test_a_newcomer_gets_only_what_others_gave_up(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         feed = open_feed()
         old = GroupMember(feed, group, topic)
         wait_until(_settled_as(4, members=[old]), polling=[old])
@@ -69,7 +73,9 @@ class GroupContract:
         assert old.listener.told("lost") == frozenset()
         assert new.listener.told("assigned") == new.consumer.assignment()
 
-    def test_what_is_committed_while_being_revoked_counts(self, open_feed, topic, group):
+    def test_what_is_committed_while_being_revoked_counts(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         feed = open_feed()
         publish(feed, topic, make_records(60))
         old = GroupMember(feed, group, topic)
@@ -90,8 +96,8 @@ class GroupContract:
         assert new.poll() == []
 
     def test_what_was_not_committed_before_revocation_comes_to_the_new_owner(
-        self, open_feed, topic, group
-    ):
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         feed = open_feed()
         publish(feed, topic, make_records(60))
         old = GroupMember(feed, group, topic)
@@ -104,7 +110,9 @@ class GroupContract:
 
         assert places(receive(new, len(expected))) == places(expected)
 
-    def test_a_member_that_closes_leaves_at_once_and_commits_nothing(self, open_feed, topic, group):
+    def test_a_member_that_closes_leaves_at_once_and_commits_nothing(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         feed = open_feed()
         publish(feed, topic, make_records(40))
         first, second = _pair(feed, group, topic)
@@ -118,7 +126,9 @@ class GroupContract:
         assert feed.committed(group, topic) == {}
         wait_until(lambda: len(set(places(second.records))) == 40, polling=[second])
 
-    def test_a_member_too_many_gets_nothing_and_stands_by(self, open_feed, topic, group):
+    def test_a_member_too_many_gets_nothing_and_stands_by(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         feed = open_feed()
         members = [GroupMember(feed, group, topic) for _ in range(5)]
 
@@ -129,7 +139,7 @@ class GroupContract:
 
         wait_until(_settled_as(1, 1, 1, 1, members=[spare, *stayers]), polling=[spare, *stayers])
 
-    def test_a_rebalance_forgets_a_pause(self, open_feed, topic, group):
+    def test_a_rebalance_forgets_a_pause(self, open_feed: OpenFeed, topic: str, group: str) -> None:
         feed = open_feed()
         old = GroupMember(feed, group, topic)
         wait_until(_settled_as(4, members=[old]), polling=[old])
@@ -151,7 +161,9 @@ class GroupContract:
             polling=[old],
         )
 
-    def test_a_member_that_stops_polling_is_taken_over_and_fenced(self, open_feed, topic, group):
+    def test_a_member_that_stops_polling_is_taken_over_and_fenced(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         feed = open_feed()
         publish(feed, topic, make_records(40))
         sleeper, taker = members = _pair(feed, group, topic)
@@ -167,7 +179,9 @@ class GroupContract:
         assert sleeper.listener.told("lost") == lost
         wait_until(_settled_as(2, 2, members=members), polling=members)
 
-    def test_a_commit_of_one_partition_that_is_not_ours_commits_none(self, open_feed, topic, group):
+    def test_a_commit_of_one_partition_that_is_not_ours_commits_none(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         feed = open_feed()
         publish(feed, topic, make_records(40))
         one, two = _pair(feed, group, topic)
@@ -178,13 +192,17 @@ class GroupContract:
 
         assert feed.committed(group, topic) == {}
 
-    def test_a_commit_before_the_first_poll_is_fenced(self, open_feed, topic, group):
+    def test_a_commit_before_the_first_poll_is_fenced(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         member = GroupMember(open_feed(), group, topic)
 
         with pytest.raises(Fenced):
             member.consumer.commit({TopicPartition(topic, 0): 0})
 
-    def test_groups_do_not_know_of_each_other(self, open_feed, topic, group):
+    def test_groups_do_not_know_of_each_other(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         feed = open_feed()
         publish(feed, topic, make_records(40))
         one, two = GroupMember(feed, group, topic), GroupMember(feed, f"{group}-2", topic)
@@ -195,7 +213,9 @@ class GroupContract:
         assert places(receive(two, 40)) == places(one.records)
         assert feed.committed(f"{group}-2", topic) == {}
 
-    def test_members_are_listed_with_what_they_read(self, open_feed, topic, group):
+    def test_members_are_listed_with_what_they_read(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         feed = open_feed()
         members = _pair(feed, group, topic)
 
@@ -210,8 +230,8 @@ class GroupContract:
         wait_until(lambda: feed.members(group) == [])
 
     def test_positions_are_set_by_hand_only_while_the_group_has_no_members(
-        self, open_feed, topic, group
-    ):
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
         feed = open_feed()
         records = make_records(40)
         publish(feed, topic, records)

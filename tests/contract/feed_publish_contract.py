@@ -7,9 +7,10 @@ import pytest
 
 from feed.errors import FeedUnavailable, RecordTooLarge
 from feed.ports import OutgoingRecord
-from feed.ticket import Logged
+from feed.ticket import Logged, Ticket
 from tests.contract.feed_driver import (
     PATIENCE_S,
+    OpenFeed,
     logged,
     make_records,
     places,
@@ -23,8 +24,8 @@ MIB = 1024 * 1024
 
 class PublishContract:
     def test_a_logged_record_is_read_where_its_ticket_says_by_another_handle(
-        self, open_feed, topic
-    ):
+        self, open_feed: OpenFeed, topic: str
+    ) -> None:
         feed = open_feed()
         records = make_records(50)
 
@@ -34,7 +35,9 @@ class PublishContract:
         found = read(open_feed().reader(topic, from_end=False), 50)
         assert places(found) == ticketed(records, outcomes)
 
-    def test_key_value_and_headers_come_back_as_they_were_given(self, open_feed, topic):
+    def test_key_value_and_headers_come_back_as_they_were_given(
+        self, open_feed: OpenFeed, topic: str
+    ) -> None:
         feed = open_feed()
         headers = (("lane", b"history"), ("replay", bytes(range(256))))
         given = [
@@ -49,7 +52,9 @@ class PublishContract:
         held = {(record.key, record.value, record.headers) for record in found}
         assert held == {(record.key, record.value, record.headers) for record in given}
 
-    def test_the_partition_follows_from_the_key_alone(self, open_feed, topic):
+    def test_the_partition_follows_from_the_key_alone(
+        self, open_feed: OpenFeed, topic: str
+    ) -> None:
         records = make_records(40)
 
         first = publish(open_feed(), topic, records)
@@ -58,9 +63,9 @@ class PublishContract:
         assert [outcome.partition for outcome in first] == [outcome.partition for outcome in second]
         assert len({outcome.partition for outcome in first}) == 4
 
-    def test_offsets_ascend_in_the_order_published(self, open_feed, topic):
+    def test_offsets_ascend_in_the_order_published(self, open_feed: OpenFeed, topic: str) -> None:
         feed = open_feed()
-        offsets = defaultdict(list)
+        offsets: dict[int, list[int]] = defaultdict(list)
 
         for outcome in [
             *publish(feed, topic, make_records(30)),
@@ -71,25 +76,27 @@ class PublishContract:
         for ascending in offsets.values():
             assert ascending == sorted(set(ascending))
 
-    def test_append_times_never_go_back_within_a_partition(self, open_feed, topic):
+    def test_append_times_never_go_back_within_a_partition(
+        self, open_feed: OpenFeed, topic: str
+    ) -> None:
         feed = open_feed()
         for _ in range(5):
             publish(feed, topic, make_records(20))
 
-        times = defaultdict(list)
+        times: dict[int, list[int]] = defaultdict(list)
         for record in sorted(read(feed.reader(topic, from_end=False), 100), key=lambda r: r.offset):
             times[record.partition].append(record.appended_at_ms)
 
         assert all(ascending == sorted(ascending) for ascending in times.values())
 
     def test_many_threads_publish_at_once_and_every_record_lies_where_its_ticket_says(
-        self, open_feed, topic
-    ):
+        self, open_feed: OpenFeed, topic: str
+    ) -> None:
         feed = open_feed()
         lots = [[make_records(20) for _ in range(10)] for _ in range(8)]
-        tickets = [[] for _ in lots]
+        tickets: list[list[Ticket]] = [[] for _ in lots]
 
-        def send(number):
+        def send(number: int) -> None:
             tickets[number] += [feed.publish(topic, records) for records in lots[number]]
 
         threads = [threading.Thread(target=send, args=(number,)) for number in range(len(lots))]
@@ -104,10 +111,14 @@ class PublishContract:
                 expected += ticketed(records, logged(ticket))
         assert places(read(feed.reader(topic, from_end=False), 1600)) == sorted(expected)
 
-    def test_a_ticket_of_no_records_is_settled_at_once(self, open_feed, topic):
+    def test_a_ticket_of_no_records_is_settled_at_once(
+        self, open_feed: OpenFeed, topic: str
+    ) -> None:
         assert open_feed().publish(topic, []).is_settled()
 
-    def test_a_callback_runs_once_when_every_record_is_settled(self, open_feed, topic):
+    def test_a_callback_runs_once_when_every_record_is_settled(
+        self, open_feed: OpenFeed, topic: str
+    ) -> None:
         called = threading.Semaphore(0)
 
         ticket = open_feed().publish(topic, make_records(10))
@@ -117,7 +128,9 @@ class PublishContract:
         assert ticket.is_settled()
         assert not called.acquire(blocking=False)
 
-    def test_flush_waits_for_every_ticket_given_out_so_far(self, open_feed, topic):
+    def test_flush_waits_for_every_ticket_given_out_so_far(
+        self, open_feed: OpenFeed, topic: str
+    ) -> None:
         feed = open_feed()
         tickets = [feed.publish(topic, make_records(20)) for _ in range(20)]
 
@@ -125,10 +138,12 @@ class PublishContract:
 
         assert all(ticket.is_settled() for ticket in tickets)
 
-    def test_flush_with_nothing_published_is_done(self, open_feed):
+    def test_flush_with_nothing_published_is_done(self, open_feed: OpenFeed) -> None:
         assert open_feed().flush(timeout_s=PATIENCE_S)
 
-    def test_a_record_over_the_limit_is_refused_with_all_of_its_call(self, open_feed, topic):
+    def test_a_record_over_the_limit_is_refused_with_all_of_its_call(
+        self, open_feed: OpenFeed, topic: str
+    ) -> None:
         feed = open_feed()
 
         with pytest.raises(RecordTooLarge, match=r"\d"):
@@ -137,7 +152,7 @@ class PublishContract:
         publish(feed, topic, [OutgoingRecord(b"next", b"next")])
         assert [record.value for record in read(feed.reader(topic, from_end=False), 1)] == [b"next"]
 
-    def test_a_record_of_almost_the_limit_is_taken(self, open_feed, topic):
+    def test_a_record_of_almost_the_limit_is_taken(self, open_feed: OpenFeed, topic: str) -> None:
         feed = open_feed()
         big = OutgoingRecord(b"big", bytes(range(256)) * 3900)
 
@@ -146,7 +161,9 @@ class PublishContract:
         (found,) = read(feed.reader(topic, from_end=False), 1)
         assert found.value == big.value
 
-    def test_close_settles_what_is_open_and_what_is_logged_stays(self, open_feed, topic):
+    def test_close_settles_what_is_open_and_what_is_logged_stays(
+        self, open_feed: OpenFeed, topic: str
+    ) -> None:
         feed = open_feed()
         sent = [make_records(20) for _ in range(20)]
         tickets = [feed.publish(topic, records) for records in sent]
@@ -162,7 +179,9 @@ class PublishContract:
         found = places(read(open_feed().reader(topic, from_end=False), len(expected)))
         assert set(expected) <= set(found)
 
-    def test_a_closed_handle_takes_nothing_and_says_so(self, open_feed, topic):
+    def test_a_closed_handle_takes_nothing_and_says_so(
+        self, open_feed: OpenFeed, topic: str
+    ) -> None:
         feed = open_feed()
         publish(feed, topic, make_records(1))
 

@@ -1,20 +1,24 @@
 """The embedded feed keeps the contract."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from feed.adapters.embedded import EmbeddedFeed, open_feed
 from feed.adapters.embedded.files import open_existing, topic_path
+from feed.ports import Feed, TopicPartition
 from feed.sqlite import writing
 from tests.contract.feed_contract import FeedContract
+from tests.contract.feed_driver import DeleteBefore, OpenFeed
 
 QUICK = {"lease_s": "2", "max_poll_s": "2"}
 
 
 class TestEmbeddedFeed(FeedContract):
     @pytest.fixture
-    def open_feed(self, tmp_path):
+    def open_feed(self, tmp_path: Path) -> Iterator[OpenFeed]:
         with ExitStack() as stack:
 
             def opened() -> EmbeddedFeed:
@@ -26,16 +30,16 @@ class TestEmbeddedFeed(FeedContract):
             yield opened
 
     @pytest.fixture
-    def topic(self):
+    def topic(self) -> str:
         return "events"
 
     @pytest.fixture
-    def other_topic(self):
+    def other_topic(self) -> str:
         return "history"
 
     @pytest.fixture
-    def delete_before(self, tmp_path):
-        def delete(feed, place, offset):
+    def delete_before(self, tmp_path: Path) -> DeleteBefore:
+        def delete(feed: Feed, place: TopicPartition, offset: int) -> None:
             connection = open_existing(topic_path(tmp_path / "feed", place.topic))
             with writing(connection):
                 connection.execute(

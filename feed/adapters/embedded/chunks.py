@@ -70,7 +70,7 @@ def cut(records: Sequence[OutgoingRecord], *, max_bytes: int) -> Iterator[Sequen
     start = size = 0
     for index, record in enumerate(records):
         length = len(record.key) + len(record.value)
-        if size and size + length > max_bytes:
+        if index > start and size + length > max_bytes:
             yield records[start:index]
             start, size = index, 0
         size += length

@@ -186,7 +186,7 @@ def _packed(publishes: Sequence[Publish], count: int) -> tuple[list[list[int]], 
     lanes: list[list[OutgoingRecord]] = [[] for _ in range(count)]
     places = []
     for publish in publishes:
-        partitions = [crc32(record.key) % count for record in publish.records]
+        partitions = [partition_of(record.key, count) for record in publish.records]
         for partition, record in zip(partitions, publish.records, strict=True):
             lanes[partition].append(record)
         places.append(partitions)

@@ -1,0 +1,156 @@
+"""One process at work on an embedded feed, for tests that kill, stop and fork real ones.
+
+`python -m tests.contract.feed_process ROLE DATA_DIR JOURNAL [CRASH_POINT]`; roles are the functions
+below. A journal's line is written after what it says has happened.
+"""
+
+import json
+import os
+import resource
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+
+from feed import crash_points
+from feed.adapters.embedded import EmbeddedFeed, open_feed
+from feed.errors import FeedUnavailable, Fenced
+from feed.ports import OutgoingRecord, TopicPartition
+from feed.ticket import Logged, Ticket
+from tests.contract.feed_driver import GroupMember, logged, make_records, positions_after, publish
+
+TOPIC = "events"
+GROUP = "projector"
+LEASE_S = "2"
+IN_FLIGHT = 20
+
+
+class Journal:
+    """Lines of JSON, each in one write, so that a kill tears none of them apart from the last."""
+
+    def __init__(self, path: str) -> None:
+        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+
+    def write(self, *parts: object) -> None:
+        os.write(self._handle, json.dumps(parts).encode() + b"\n")
+
+
+def read_journal(path: Path) -> list[list[object]]:
+    """The whole lines of a journal; [] while there is none."""
+    text = path.read_bytes() if path.exists() else b""
+    return [json.loads(line) for line in text.split(b"\n")[:-1]]
+
+
+def _batches() -> Iterator[Sequence[OutgoingRecord]]:
+    for number in count():
+        yield [
+            OutgoingRecord(os.urandom(16), f"{os.getpid()}-{number}-{index}".encode())
+            for index in range(10)
+        ]
+
+
+def produce(feed: EmbeddedFeed, journal: Journal) -> None:
+    """Publish for ever; journal every logged record as its ticket says."""
+    tickets: list[tuple[Sequence[OutgoingRecord], Ticket]] = []
+    for records in _batches():
+        tickets.append((records, feed.publish(TOPIC, records)))
+        if len(tickets) < IN_FLIGHT:
+            continue
+        sent, ticket = tickets.pop(0)
+        outcomes = logged(ticket)
+        journal.write(
+            [
+                (outcome.partition, outcome.offset, record.value.decode())
+                for record, outcome in zip(sent, outcomes, strict=True)
+            ]
+        )
+
+
+def consume(feed: EmbeddedFeed, journal: Journal) -> None:
+    """Read for ever; journal what came, then commit it."""
+    member = GroupMember(feed, GROUP, TOPIC)
+    while True:
+        records = member.poll()
+        member.records.clear()
+        journal.write([(r.partition, r.offset, r.value.decode()) for r in records])
+        try:
+            member.consumer.commit(positions_after(records))
+        except Fenced:
+            journal.write("fenced")
+
+
+def hold(feed: EmbeddedFeed, journal: Journal) -> None:
+    """Read what is there, say so, and commit only when a line comes on standard input."""
+    member = GroupMember(feed, GROUP, TOPIC)
+    while len(member.consumer.assignment()) < 4 or not member.records:
+        member.poll()
+    journal.write("holding")
+    sys.stdin.readline()
+    try:
+        member.consumer.commit(positions_after(member.records))
+    except Fenced:
+        journal.write("fenced")
+    else:
+        journal.write("committed")
+    while not member.listener.told("lost"):
+        member.poll()
+    journal.write("lost", sorted(member.listener.told("lost")))
+
+
+def fork(feed: EmbeddedFeed, journal: Journal) -> None:
+    """Publish and read before a fork and on both sides of it, all through one handle."""
+    publish(feed, TOPIC, make_records(10))
+    child = os.fork()
+    side = "parent" if child else "child"
+    sent = [OutgoingRecord(f"{side}-{n}".encode(), side.encode()) for n in range(200)]
+    for record in sent:
+        (outcome,) = publish(feed, TOPIC, [record])
+        journal.write(side, outcome.partition, outcome.offset)
+    ends = sum(bounds.end for bounds in feed.bounds(TOPIC).values())
+    journal.write(f"{side} done", ends, len(feed.committed(GROUP, TOPIC)))
+    feed.close()
+    if child:
+        _, status = os.waitpid(child, 0)
+        journal.write("status", status)
+    else:
+        os._exit(0)
+
+
+def full(feed: EmbeddedFeed, journal: Journal) -> None:
+    """Publish into a disk that fills up, then into one that has room again."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024 * 1024, resource.RLIM_INFINITY))
+    outcome: object = None
+    sent = 0
+    while not isinstance(outcome, FeedUnavailable):
+        ticket = feed.publish(TOPIC, make_records(10, size=5000))
+        ticket.wait(timeout_s=60.0)
+        outcome = ticket.outcomes()[0]
+        sent += isinstance(outcome, Logged)
+    journal.write("refused", 10 * sent, str(outcome))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    publish(feed, TOPIC, make_records(10))
+    journal.write("logged", sum(bounds.end for bounds in feed.bounds(TOPIC).values()))
+
+
+def idle(feed: EmbeddedFeed, journal: Journal) -> None:
+    """Wait for records for ever, as a member and as a reader of another topic."""
+    member = GroupMember(feed, GROUP, TOPIC)
+    while TopicPartition(TOPIC, 3) not in member.consumer.assignment():
+        member.poll()
+    journal.write("idle")
+    while True:
+        for record in member.consumer.poll(1000, timeout_s=5.0):
+            journal.write(record.offset)
+
+
+def main() -> None:
+    """Run one of the above."""
+    name, data_dir, path, *crash_point = sys.argv[1:]
+    crash_points.arm("".join(crash_point))
+    feed = open_feed("embedded:", {"lease_s": LEASE_S}, Path(data_dir))
+    roles = {role.__name__: role for role in (produce, consume, hold, fork, full, idle)}
+    roles[name](feed, Journal(path))
+
+
+if __name__ == "__main__":
+    main()

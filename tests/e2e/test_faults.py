@@ -8,18 +8,19 @@ report's header;
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from feed.adapters.embedded import open_feed
-from timeseries.adapters.embedded import open_series_store
-from warehouse.adapters.embedded import open_event_store
 
+from feed.adapters.embedded import open_feed
+from feed.topics import Group
 from tests.oracle import Generator, Journal, figures_by_hour, journal_by_hour, judge
 from tests.stack import Credentials, Stack, wait_until
+from timeseries.adapters.embedded import open_series_store
+from warehouse.adapters.embedded import open_event_store
 
 CRASH_POINTS = {
     "web": ("ingest.after_publish", "ingest.before_answer"),
@@ -60,6 +61,19 @@ class Run:
         wait_until(f"{process} dies at {point}", lambda: not self.stack.is_running(process))
         self.stack.kill(process)
         self.stack.start(process)
+
+    def wait_for_members(self, counts: Mapping[Group, int]) -> None:
+        """Each group has as many living members: those started have joined, the killed are
+        expelled."""
+        feed = open_feed("embedded:", {}, self.stack.data_dir)
+        try:
+            for group, count in counts.items():
+                wait_until(
+                    f"{group} has {count} members",
+                    lambda group=group, count=count: len(feed.members(group)) == count,
+                )
+        finally:
+            feed.close()
 
     def wait_for_progress(self) -> None:
         """Load goes on: another 200 events are acknowledged."""
@@ -134,6 +148,7 @@ def test_workers_of_one_group_killed_in_turn_lose_and_double_nothing(
             time.sleep(rng.uniform(0.1, 1.5))
             run.stack.kill(name)
             run.stack.start(name, command=name.removesuffix("-2"))
+        run.wait_for_members({Group.SINK: 2, Group.PROJECTOR: 2})
         assert run.stack.stop("sink-2") == 0
         assert run.stack.stop("projector-2") == 0
 

@@ -1,7 +1,6 @@
 """Builders for the view: documents and queries, small at the call, and strategies that make any."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from uuid import uuid4
 
 from hypothesis import strategies as st
@@ -150,7 +149,7 @@ def documents(draw: st.DrawFn, *, max_size: int = 24) -> list[Document]:
 
 
 def _at_version(document: Document, version: int) -> Document:
-    return replace(document, version=version, hash24=key_hash(document.key, version))
+    return document._replace(version=version, hash24=key_hash(document.key, version))
 
 
 @st.composite

@@ -24,15 +24,21 @@ MAX_NAMES = 1_000
 _SURE_CHARS = MAX_TEXT_BYTES // 4
 """No string of so few characters has more bytes than the limit."""
 
+_NUMBERS = (float, int)
 _decode = msgspec.json.Decoder().decode
+
+
+class Several(list[Scalar]):
+    """More than one value of a property, in order."""
 
 
 @dataclass(slots=True)
 class Flattened:
-    """An event's properties by flattened name, `properties.a.b` or `context.x`, each with its
-    values in order; `omitted` counts values that can't be indexed."""
+    """An event's properties by flattened name, `properties.a.b` or `context.x`; `omitted` counts
+    values that can't be indexed."""
 
-    values: dict[str, list[Scalar]]
+    values: dict[str, Scalar | Several]
+    has_several: bool = False
     omitted: int = 0
 
 
@@ -56,14 +62,16 @@ def _flatten_object(prefix: str, members: Mapping[str, object], into: Flattened)
 
 
 def _flatten_value(name: str, value: object, into: Flattened) -> None:
-    kind = type(value)
-    if kind is str:
-        _keep(name, value, into, fits=_fits(value))  # type: ignore[arg-type]  # by its type
-    elif kind is float or kind is int:
-        number = _double(value)  # type: ignore[arg-type]  # by its type
-        _keep(name, number, into, fits=math.isfinite(number))
-    elif kind is bool:
-        _keep(name, value, into, fits=True)  # type: ignore[arg-type]  # by its type
+    """Ordered by how often each type comes: this runs for every value of every event."""
+    if isinstance(value, str):
+        if len(value) > _SURE_CHARS and len(value.encode()) > MAX_TEXT_BYTES:
+            into.omitted += 1
+        else:
+            _keep(name, value, into)
+    elif isinstance(value, bool):
+        _keep(name, value, into)
+    elif isinstance(value, _NUMBERS):
+        _keep_number(name, value, into)
     elif isinstance(value, dict):
         _flatten_object(name + ".", value, into)
     elif isinstance(value, list):
@@ -71,27 +79,35 @@ def _flatten_value(name: str, value: object, into: Flattened) -> None:
             _flatten_value(name, element, into)
 
 
-def _keep(name: str, value: Scalar, into: Flattened, *, fits: bool) -> None:
-    values = into.values.get(name)
-    if not fits:
-        into.omitted += 1
-    elif values is not None:
-        values.append(value)
-    elif len(name) <= MAX_NAME_CHARS and len(into.values) < MAX_NAMES:
-        into.values[name] = [value]
+def _keep_number(name: str, value: float, into: Flattened) -> None:
+    """Whole numbers as doubles too; -0.0 as 0.0, since the two are equal."""
+    try:
+        number = value + 0.0
+    except OverflowError:
+        number = math.inf
+    if math.isfinite(number):
+        _keep(name, number, into)
     else:
         into.omitted += 1
 
 
-def _fits(text: str) -> bool:
-    return len(text) <= _SURE_CHARS or len(text.encode()) <= MAX_TEXT_BYTES
+def _keep(name: str, value: Scalar, into: Flattened) -> None:
+    values = into.values
+    if name in values:
+        _keep_more(name, value, into)
+    elif len(name) <= MAX_NAME_CHARS and len(values) < MAX_NAMES:
+        values[name] = value
+    else:
+        into.omitted += 1
 
 
-def _double(number: float) -> float:
-    try:
-        return float(number)
-    except OverflowError:
-        return math.inf
+def _keep_more(name: str, value: Scalar, into: Flattened) -> None:
+    held = into.values[name]
+    into.has_several = True
+    if isinstance(held, Several):
+        held.append(value)
+    else:
+        into.values[name] = Several((held, value))
 
 
 def names(event: Event) -> Iterable[str]:
@@ -115,45 +131,34 @@ def document(
     numbers: dict[int, tuple[float, ...]] = {}
     booleans: dict[int, tuple[bool, ...]] = {}
     omitted = flattened.omitted
-    for name, values in flattened.values.items():
+    for name, value in flattened.values.items():
         slot = slot_of.get(name)
         if slot is None:
-            omitted += len(values)
-        elif len(values) == 1:
-            _place_one(slot, values[0], strings, numbers, booleans)
+            omitted += len(value) if isinstance(value, Several) else 1
+        elif isinstance(value, str):
+            strings[slot] = (value,)
+        elif isinstance(value, float):
+            numbers[slot] = (value,)
+        elif isinstance(value, bool):
+            booleans[slot] = (value,)
         else:
-            _place_several(slot, values, strings, numbers, booleans)
+            _place_several(slot, value, strings, numbers, booleans)
     return Document(
-        project=event.project,
-        key=event.key,
-        version=version,
-        occurred_at_ms=event.occurred_at_ms,
-        event=event.event,
-        type=event.type,
-        user_id=event.user_id,
-        anonymous_id=event.anonymous_id,
-        session_id=event.session_id,
-        strings=strings,
-        numbers=numbers,
-        booleans=booleans,
-        hash24=key_hash(event.key, version),
-        omitted=omitted,
+        event.project,
+        event.key,
+        version,
+        event.occurred_at_ms,
+        event.event,
+        event.type,
+        event.user_id,
+        event.anonymous_id,
+        event.session_id,
+        strings,
+        numbers,
+        booleans,
+        key_hash(event.key, version),
+        omitted,
     )
-
-
-def _place_one(
-    slot: int,
-    value: Scalar,
-    strings: dict[int, tuple[str, ...]],
-    numbers: dict[int, tuple[float, ...]],
-    booleans: dict[int, tuple[bool, ...]],
-) -> None:
-    if isinstance(value, str):
-        strings[slot] = (value,)
-    elif isinstance(value, bool):
-        booleans[slot] = (value,)
-    else:
-        numbers[slot] = (value,)
 
 
 def _place_several(

@@ -1,7 +1,7 @@
 """The projector: from deliveries of the feed to documents of the view, a batch at a time."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from django.db import Error as DjangoDatabaseError
 from django.db import close_old_connections
@@ -10,12 +10,12 @@ from feed.announcements import ChangedRange, merge_ranges
 from feed.consumer import Delivery, Poison
 from feed.crash_points import reach
 from feed.errors import Backpressure
-from feed.event import HOUR_MS, record_version
+from feed.event import HOUR_MS, Event, record_version
 from timeseries.errors import SeriesBackpressure
 from timeseries.generations import written_generations
 from timeseries.ports import Document, SeriesStore
 from timeseries.projection import Flattened, document, flatten
-from timeseries.slots import Observation, SlotRegistry
+from timeseries.slots import Observation, SlotRegistry, example_of, types_of
 
 NOT_PROJECTABLE = "invalid_properties"
 MINUTE_MS = 60_000
@@ -24,11 +24,10 @@ MAX_RANGES = 1_000
 DATABASE_RETRY_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """A delivery whose properties are read."""
+class _Ready(NamedTuple):
+    """An event whose properties are read."""
 
-    delivery: Delivery
+    event: Event
     flattened: Flattened
     version: int
 
@@ -69,50 +68,48 @@ class Projector:
         return changes
 
     def _documents(self, ready: Sequence[_Ready], generation: int) -> list[Document]:
-        names_of = _names(ready)
-        slots_of = {
-            project: self._slots.assign(project, names, generation)
-            for project, names in names_of.items()
-        }
-        self._observe(ready, generation)
-        return [
-            document(
-                each.delivery.event,
-                each.flattened,
-                version=each.version,
-                slot_of=slots_of[each.delivery.event.project],
-            )
-            for each in ready
-        ]
-
-    def _observe(self, ready: Sequence[_Ready], generation: int) -> None:
-        """Types that a property was not seen with; nothing in nearly every batch."""
-        news: dict[str, dict[str, Observation]] = {}
+        projects: dict[str, list[_Ready]] = {}
         for each in ready:
-            project: str = each.delivery.event.project
-            known = self._slots.types_known(project, generation)
-            for name, values in each.flattened.values.items():
-                types = _types(values)
-                if not types <= known.get(name, _NO_TYPES):
-                    seen = news.setdefault(project, {}).get(name)
-                    types |= seen.types if seen else _NO_TYPES
-                    news[project][name] = Observation(types, values[0])
-        for project, observations in news.items():
-            self._slots.observe(project, observations, generation)
+            projects.setdefault(each.event.project, []).append(each)
+        documents: list[Document] = []
+        for project, members in projects.items():
+            documents += self._documents_of(project, members, generation)
+        return documents
+
+    def _documents_of(
+        self, project: str, ready: Sequence[_Ready], generation: int
+    ) -> list[Document]:
+        slots = self._slots.assign(project, (), generation)
+        unknown = [each for each in ready if not each.flattened.values.keys() <= slots.keys()]
+        if unknown:
+            names = dict.fromkeys(name for each in unknown for name in each.flattened.values)
+            slots = self._slots.assign(project, names, generation)
+        documents = [
+            document(event, flattened, version=version, slot_of=slots)
+            for event, flattened, version in ready
+        ]
+        kinds = self._slots.kinds(project, generation)
+        news = unknown + [
+            each
+            for each, found in zip(ready, documents, strict=True)
+            if each.flattened.has_several or not kinds.cover(found)
+        ]
+        if news:
+            self._slots.observe(project, _observations(news), generation)
+        return documents
 
 
-_NO_TYPES: frozenset[str] = frozenset()
-_TYPE_NAMES: Mapping[type, frozenset[str]] = {
-    str: frozenset({"string"}),
-    float: frozenset({"number"}),
-    bool: frozenset({"boolean"}),
-}
-
-
-def _types(values: Sequence[object]) -> frozenset[str]:
-    if len(values) == 1:
-        return _TYPE_NAMES[type(values[0])]
-    return frozenset({"array"}).union(*(_TYPE_NAMES[type(value)] for value in values))
+def _observations(ready: Sequence[_Ready]) -> dict[str, Observation]:
+    """The types of every property of these events, and an example."""
+    seen: dict[str, Observation] = {}
+    for each in ready:
+        for name, value in each.flattened.values.items():
+            types = types_of(value)
+            if name not in seen:
+                seen[name] = Observation(types, example_of(value))
+            elif not types <= seen[name].types:
+                seen[name] = Observation(types | seen[name].types, seen[name].example)
+    return seen
 
 
 def _flattened(batch: Sequence[Delivery]) -> tuple[list[_Ready], list[Poison]]:
@@ -122,20 +119,10 @@ def _flattened(batch: Sequence[Delivery]) -> tuple[list[_Ready], list[Poison]]:
         event = delivery.event
         version = record_version(event.received_at_ms, delivery.record.value)
         try:
-            ready.append(_Ready(delivery, flatten(event), version))
+            ready.append(_Ready(event, flatten(event), version))
         except (ValueError, RecursionError) as exc:
             poison.append(Poison(delivery, NOT_PROJECTABLE, str(exc)))
     return ready, poison
-
-
-def _names(ready: Sequence[_Ready]) -> dict[str, dict[str, None]]:
-    """The property names of each project, in the order of their coming."""
-    names: dict[str, dict[str, None]] = {}
-    for each in ready:
-        names.setdefault(each.delivery.event.project, {}).update(
-            dict.fromkeys(each.flattened.values)
-        )
-    return names
 
 
 def _changed(ready: Sequence[_Ready]) -> list[ChangedRange]:
@@ -145,10 +132,7 @@ def _changed(ready: Sequence[_Ready]) -> list[ChangedRange]:
 
 
 def _spans(ready: Sequence[_Ready], width_ms: int) -> list[ChangedRange]:
-    touched = {
-        (each.delivery.event.project, each.delivery.event.occurred_at_ms // width_ms)
-        for each in ready
-    }
+    touched = {(event.project, event.occurred_at_ms // width_ms) for event, _, _ in ready}
     return merge_ranges(
         ChangedRange(project, index * width_ms, (index + 1) * width_ms)
         for project, index in touched

@@ -11,6 +11,8 @@ from django.db.models import Max
 
 from timeseries.domain import Scalar
 from timeseries.models import PropertySlot
+from timeseries.ports import Document
+from timeseries.projection import Several
 
 SLOTS_A_PROJECT = 256
 """Properties of a project that can be queried, `properties.*` and `context.*` together."""
@@ -44,13 +46,42 @@ class Observation:
 
 
 @dataclass(slots=True)
+class Kinds:
+    """The slots that were seen with strings, with numbers, and with booleans."""
+
+    strings: set[int] = field(default_factory=set)
+    numbers: set[int] = field(default_factory=set)
+    booleans: set[int] = field(default_factory=set)
+
+    def cover(self, document: Document) -> bool:
+        """Whether the document shows no slot in a new light. Cheap: it is asked of every one."""
+        return (
+            document.strings.keys() <= self.strings
+            and document.numbers.keys() <= self.numbers
+            and document.booleans.keys() <= self.booleans
+        )
+
+    def add(self, slot: int, types: frozenset[str]) -> None:
+        """The slot was seen with these types."""
+        for kind, slots in zip(_SCALARS, (self.strings, self.numbers, self.booleans), strict=True):
+            if kind in types:
+                slots.add(slot)
+
+
+@dataclass(slots=True)
 class _Known:
     """What one process knows of a project in a generation."""
 
     slots: dict[str, int] = field(default_factory=dict)
     over_limit: set[str] = field(default_factory=set)
     types: dict[str, frozenset[str]] = field(default_factory=dict)
+    kinds: Kinds = field(default_factory=Kinds)
     read_at_s: float | None = None
+
+    def note(self, name: str, types: frozenset[str]) -> None:
+        self.types[name] = self.types.get(name, frozenset()) | types
+        if name in self.slots:
+            self.kinds.add(self.slots[name], types)
 
     def has(self, name: str) -> bool:
         return name in self.slots or name in self.over_limit
@@ -59,6 +90,7 @@ class _Known:
         return len(self.over_limit) >= REMEMBERED_OVER_LIMIT
 
 
+_SCALARS = ("string", "number", "boolean")
 _TYPE_FIELDS = {
     "string": "has_strings",
     "number": "has_numbers",
@@ -113,12 +145,12 @@ class SlotRegistry:
             for name, seen in observations.items():
                 if known.has(name) and not seen.types <= known.types.get(name, frozenset()):
                     self._note(project, generation, name, seen)
-                    known.types[name] = known.types.get(name, frozenset()) | seen.types
+                    known.note(name, seen.types)
 
-    def types_known(self, project: str, generation: int) -> Mapping[str, frozenset[str]]:
-        """The types seen of each property, as far as this process knows."""
+    def kinds(self, project: str, generation: int) -> Kinds:
+        """The types seen, as far as this process knows: what they cover needs no `observe`."""
         with self._lock:
-            return self._of(project, generation).types
+            return self._of(project, generation).kinds
 
     def _found(self, project: str, name: str, generation: int) -> _Known:
         with self._lock:
@@ -134,11 +166,11 @@ class SlotRegistry:
     def _read(self, project: str, generation: int) -> _Known:
         known = _Known(read_at_s=self._monotonic_s())
         for row in PropertySlot.objects.filter(generation=generation, project=project):
-            known.types[row.name] = _types(row)
             if row.slot is None:
                 known.over_limit.add(row.name)
             else:
                 known.slots[row.name] = row.slot
+            known.note(row.name, _types(row))
         self._known[generation, project] = known
         return known
 
@@ -160,11 +192,8 @@ class SlotRegistry:
             )
             for kind in seen.types:
                 setattr(row, _TYPE_FIELDS[kind], True)
-            example = seen.example
-            if isinstance(example, str):
-                example = example[:MAX_EXAMPLE_CHARS]
-            if len(row.examples) < MAX_EXAMPLES and example not in row.examples:
-                row.examples = [*row.examples, example]
+            if len(row.examples) < MAX_EXAMPLES and seen.example not in row.examples:
+                row.examples = [*row.examples, seen.example]
             row.save()
 
 
@@ -188,6 +217,26 @@ def _insert(project: str, generation: int, names: Sequence[str]) -> None:
         free += 1
         new.append(PropertySlot(generation=generation, project=project, name=name, slot=slot))
     PropertySlot.objects.bulk_create(new)
+
+
+_TYPE_OF: Mapping[type, frozenset[str]] = {
+    str: frozenset({"string"}),
+    float: frozenset({"number"}),
+    bool: frozenset({"boolean"}),
+}
+
+
+def types_of(value: Scalar | Several) -> frozenset[str]:
+    """The types of a flattened value, as in PropertySeen."""
+    if isinstance(value, Several):
+        return frozenset({"array"}).union(*(_TYPE_OF[type(each)] for each in value))
+    return _TYPE_OF[type(value)]
+
+
+def example_of(value: Scalar | Several) -> Scalar:
+    """One value, short enough to be shown."""
+    first = value[0] if isinstance(value, Several) else value
+    return first[:MAX_EXAMPLE_CHARS] if isinstance(first, str) else first
 
 
 def _types(row: PropertySlot) -> frozenset[str]:

@@ -3,8 +3,6 @@
 Part of tests/contract/series_store_contract.py, which an adapter's tests subclass.
 """
 
-from dataclasses import replace
-
 import pytest
 
 from feed.event import HOUR_MS, event_key, key_hash
@@ -59,7 +57,7 @@ class SeriesReadingContract:
         self, store: SeriesStore, project: str
     ) -> None:
         document = make_document(project=project, version=7)
-        write(store, document, replace(document, version=9), replace(document, version=8))
+        write(store, document, document._replace(version=9), document._replace(version=8))
 
         absent = event_key(project, "absent", NOON_MS)
         asked = store.versions(project, [document.key, absent], generation=GENERATION)
@@ -70,8 +68,8 @@ class SeriesReadingContract:
         self, store: SeriesStore, project: str
     ) -> None:
         first = make_document(project=project, event="a", at_ms=NOON_MS)
-        newer = replace(first, version=first.version + 1)
-        newer = replace(newer, hash24=key_hash(newer.key, newer.version))
+        newer = first._replace(version=first.version + 1)
+        newer = newer._replace(hash24=key_hash(newer.key, newer.version))
         second = make_document(project=project, event="b", at_ms=NOON_MS + 1)
         later = make_document(project=project, event="a", at_ms=NOON_MS + 30 * HOUR_MS)
         write(store, first, second, later)
@@ -108,7 +106,7 @@ class SeriesReadingContract:
     ) -> None:
         wrong = make_document(project=project, event="sginup")
         write(store, wrong)
-        write(store, replace(wrong, event="signup", version=wrong.version + 1))
+        write(store, wrong._replace(event="signup", version=wrong.version + 1))
 
         seen = store.events_seen(project, generation=GENERATION, limit=5)
         assert [(each.event, each.count) for each in seen] == [("signup", 1)]
@@ -143,7 +141,7 @@ class SeriesReadingContract:
         document = make_document(project=project)
         write(store, document)
         seen.append(version())
-        write(store, replace(document, version=document.version + 1, user_id="u9"))
+        write(store, document._replace(version=document.version + 1, user_id="u9"))
         seen.append(version())
         write(store, document)
 

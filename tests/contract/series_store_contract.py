@@ -83,7 +83,7 @@ def ranked(answer: StoreAnswer) -> list[tuple[object, object]]:
 def renamed(documents: Sequence[Document]) -> tuple[str, list[Document]]:
     """The same documents in projects that no other example knows; the name of `demo`'s."""
     mark = uuid4().hex[:8]
-    moved = [replace(each, project=f"{each.project}-{mark}", key=each.key) for each in documents]
+    moved = [each._replace(project=f"{each.project}-{mark}", key=each.key) for each in documents]
     return f"demo-{mark}", moved
 
 
@@ -361,11 +361,11 @@ class SeriesStoreContract(SeriesReadingContract):
     def test_two_projects_never_mix(self, store: SeriesStore) -> None:
         ours, theirs = make_project_name(), make_project_name()
         document = make_document(project=ours, id="same", values={0: "DE", 1: 5.0})
-        write(store, document, replace(document, project=theirs), make_document(project=theirs))
+        write(store, document, document._replace(project=theirs), make_document(project=theirs))
 
         assert counted(store, ours, EVERYTHING) == 1
         assert counted(store, theirs, EVERYTHING) == 2
-        newer = replace(document, version=document.version + 1, event="renamed")
+        newer = document._replace(version=document.version + 1, event="renamed")
         write(store, newer)
         assert counted(store, theirs, Is(CoreField.EVENT, ("renamed",))) == 0
         assert store.versions(theirs, [document.key], generation=GENERATION) == {

@@ -14,6 +14,7 @@ Value = str | float | bytes
 
 FALSE = b"\x00"
 TRUE = b"\x01"
+_FLAGS = (FALSE, TRUE)
 SEVERAL = b"\x02"
 SEVERAL_SQL = "x'02'"
 HUGE = 2.0**900
@@ -35,11 +36,14 @@ def to_scalar(value: Value) -> Scalar:
 
 def document_values(document: Document) -> dict[int, tuple[Value, ...]]:
     """Every slot of the document with all its values, none of them empty."""
-    values: dict[int, tuple[Value, ...]] = dict(document.strings)
-    for slot, numbers in document.numbers.items():
-        found = numbers if 0.0 not in numbers else tuple(number + 0.0 for number in numbers)
-        values[slot] = values[slot] + found if slot in values else found
-    for slot, booleans in document.booleans.items():
-        flags = tuple(TRUE if flag else FALSE for flag in booleans)
-        values[slot] = values[slot] + flags if slot in values else flags
+    strings, numbers, booleans = document.strings, document.numbers, document.booleans
+    flags = {slot: tuple(map(_FLAGS.__getitem__, found)) for slot, found in booleans.items()}
+    values: dict[int, tuple[Value, ...]] = {**strings, **numbers, **flags}
+    if len(values) < len(strings) + len(numbers) + len(flags):
+        for slot in values:
+            values[slot] = (
+                *strings.get(slot, ()),
+                *numbers.get(slot, ()),
+                *flags.get(slot, ()),
+            )
     return values

@@ -1,7 +1,7 @@
 """One batch of documents into one file, inside one transaction: documents, elements, rollups."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import apsw
 
@@ -9,15 +9,16 @@ from feed.crash_points import reach
 from feed.sqlite import Connection
 from timeseries.adapters.embedded.catalog import Catalog
 from timeseries.adapters.embedded.fetching import Found, fetch
+from timeseries.adapters.embedded.rollups import Rollups
 from timeseries.adapters.embedded.schema import FIXED_COLUMNS
-from timeseries.adapters.embedded.tally import Tally
+from timeseries.adapters.embedded.tally import Tally, Values
 from timeseries.adapters.embedded.values import SEVERAL, Value, document_values
 from timeseries.ports import Document
 
 _FIXED = len(FIXED_COLUMNS)
 _EVENT, _CORE = FIXED_COLUMNS.index("event_id"), FIXED_COLUMNS.index("type")
 Row = list[Value | int | None]
-Values = Mapping[int, tuple[Value, ...]]
+Element = tuple[int, bytes, int, Value, int]
 
 
 def write_documents(
@@ -37,7 +38,7 @@ class _ProjectBatch:
 
     def __init__(self, connection: Connection, catalog: Catalog, project_id: int) -> None:
         self._connection, self._catalog, self._project_id = connection, catalog, project_id
-        self._tally = Tally(connection, project_id, catalog.slots(project_id))
+        self._tally = Tally()
 
     def write(self, documents: Iterable[Document]) -> None:
         newest = _newest(documents)
@@ -50,7 +51,8 @@ class _ProjectBatch:
         reach("projector.mid_batch")
         for document in newer:
             self._replace(document)
-        self._tally.write()
+        states = self._catalog.slots(self._project_id)
+        Rollups(self._connection, self._project_id, states).apply(self._tally)
         self._connection.execute(
             "UPDATE projects SET version = version + 1 WHERE id = ?", (self._project_id,)
         )
@@ -65,7 +67,7 @@ class _ProjectBatch:
 
     def _insert(self, documents: Sequence[Document]) -> None:
         rows: list[Row] = []
-        elements: list[tuple[int, bytes, int, Value, int]] = []
+        elements: list[Element] = []
         all_values = [document_values(document) for document in documents]
         blank = self._blank(all_values)
         for document, values in zip(documents, all_values, strict=True):
@@ -84,7 +86,7 @@ class _ProjectBatch:
         event_id: int,
         values: Values,
         blank: Sequence[None],
-        elements: list[tuple[int, bytes, int, Value, int]],
+        elements: list[Element],
     ) -> Row:
         row: Row = [
             self._project_id,
@@ -107,17 +109,13 @@ class _ProjectBatch:
                 elements.extend(self._elements(document.key, slot, found))
         return row
 
-    def _elements(
-        self, key: bytes, slot: int, found: Iterable[Value]
-    ) -> Iterable[tuple[int, bytes, int, Value, int]]:
+    def _elements(self, key: bytes, slot: int, found: Iterable[Value]) -> Iterable[Element]:
         seen: Counter[Value] = Counter()
         for value in found:
             yield self._project_id, key, slot, value, seen[value]
             seen[value] += 1
 
-    def _store(
-        self, rows: Sequence[Row], elements: Sequence[tuple[int, bytes, int, Value, int]]
-    ) -> None:
+    def _store(self, rows: Sequence[Row], elements: Sequence[Element]) -> None:
         if rows:
             places = ", ".join("?" * len(rows[0]))
             self._connection.executemany(f"REPLACE INTO docs VALUES ({places})", rows)
@@ -127,7 +125,7 @@ class _ProjectBatch:
         values = document_values(document)
         event_id = self._catalog.event_id(self._project_id, document.event)
         blank = self._blank([values])
-        elements: list[tuple[int, bytes, int, Value, int]] = []
+        elements: list[Element] = []
         row = self._row(document, event_id, values, blank, elements)
         old_row, old_values = self._stored(document.key)
         old_event = old_row[_EVENT]

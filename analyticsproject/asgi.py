@@ -9,4 +9,4 @@ _django = get_asgi_application()  # first: what follows needs the apps
 
 from analyticsproject.composition import build_application  # noqa: E402
 
-application = build_application(_django)
+application = build_application(_django)  # type: ignore[arg-type]  # ASGI's types, more narrowly

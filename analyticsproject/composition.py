@@ -6,13 +6,13 @@ paths answer 404 like any other unknown one.
 
 from collections.abc import Sequence
 
-import timeseries.routing
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from django.urls import URLPattern, re_path
 
 import access.routing
 import ingest.routing
+import timeseries.routing
 from access.http import AsgiApp, Receive, Scope, Send
 from analyticsproject import health
 from analyticsproject.background import parts_of
@@ -44,8 +44,8 @@ def http_routes(served: Sequence[str], django: AsgiApp) -> list[URLPattern]:
     routes += access.routing.http_routes()
     routes += health.http_routes()
     # Any: django-stubs know no ASGI applications as views.
-    routes.append(re_path(r"^static/", static_door()))  # type: ignore[call-overload]
-    routes.append(re_path(r"", django))  # type: ignore[call-overload]
+    routes.append(re_path(r"^static/", static_door()))  # type: ignore[arg-type]
+    routes.append(re_path(r"", django))  # type: ignore[arg-type]
     return routes
 
 

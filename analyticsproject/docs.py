@@ -7,6 +7,7 @@ from django.views.decorators.http import require_safe
 
 from access.problems import Code
 from analyticsproject.error_guide import GUIDE
+from analyticsproject.openapi import document
 
 
 @require_safe
@@ -18,8 +19,6 @@ def api_page(request: HttpRequest) -> HttpResponse:
 @require_safe
 def openapi(request: HttpRequest) -> HttpResponse:
     """The OpenAPI document of every part, whichever this process serves."""
-    from analyticsproject.openapi import document
-
     return JsonResponse(document(), headers={"Cache-Control": "max-age=60"})
 
 

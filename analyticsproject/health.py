@@ -157,6 +157,6 @@ def http_routes() -> list[URLPattern]:
     doors = {"healthz": healthz, "readyz": readyz, "metrics": metrics}
     return [
         # Any: django-stubs know no ASGI applications as views.
-        path(name, serve(door, methods=("GET", "HEAD")))  # type: ignore[call-overload]
+        path(name, serve(door, methods=("GET", "HEAD")))  # type: ignore[arg-type]
         for name, door in doors.items()
     ]

@@ -9,6 +9,7 @@ from django.views.generic import RedirectView
 from analyticsproject import docs
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}weir/icon.svg")),
     path("docs/", docs.api_page, name="docs"),
     path("docs/errors/", docs.error_list, name="docs-errors"),
     path("docs/errors/<slug:code>", docs.error_page, name="docs-error"),

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from operations.lag_states import LagState
@@ -9,6 +11,7 @@ from operations.lag_states import LagState
 STATES = [state.value for state in LagState]
 
 
+@extend_schema_field(OpenApiTypes.DATETIME)
 class TimeField(serializers.Field[int, None, str, int]):
     """Milliseconds since the epoch, written as RFC 3339."""
 
@@ -42,7 +45,8 @@ class LagSerializer(serializers.Serializer[object]):
 
     as_of = TimeField(source="as_of_ms")
     state = serializers.ChoiceField(STATES)
-    data = LagRowSerializer(source="rows", many=True)
+    # DRF takes over fields of any name; its stubs know only its own `data` and `label`.
+    data = LagRowSerializer(source="rows", many=True)  # type: ignore[assignment]
     next_cursor = serializers.SerializerMethodField(help_text="null: every row is here")
 
     def get_next_cursor(self, view: object) -> str | None:
@@ -54,7 +58,7 @@ class StageSerializer(serializers.Serializer[object]):
     """One stage of the pipeline."""
 
     name = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     state = serializers.ChoiceField(STATES)
     per_minute = serializers.FloatField(allow_null=True, help_text="records, over the last minute")
     total = serializers.IntegerField(

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 MINUTE_MS = 60_000
-VISITS_PER_MINUTE = 2.0  # on average over a day
+VISITS_PER_MINUTE = 1.0  # on average over a day
 CAMPAIGN_VISITS_PER_MINUTE = 14.0  # on top, while the demonstration runs live
 VISITORS = 4_000
 LONGEST_VISIT_MS = 12 * MINUTE_MS

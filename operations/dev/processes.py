@@ -51,14 +51,15 @@ class Part:
 class Parts:
     """All of them. Used from one thread."""
 
-    def __init__(self, parts: Sequence[Part], environment: Mapping[str, str], say: Say) -> None:
-        self._parts = parts
+    def __init__(self, environment: Mapping[str, str], say: Say) -> None:
+        self._parts: list[Part] = []
         self._environment = environment
         self._say = say
 
-    def start(self) -> None:
-        """Start every part."""
-        for part in self._parts:
+    def start(self, *parts: Part) -> None:
+        """Start more parts."""
+        for part in parts:
+            self._parts.append(part)
             part.start(self._environment)
 
     def tend(self) -> None:

@@ -4,6 +4,16 @@
 const COLOURS = ["#2a6fb0", "#c2571a", "#2e8b57", "#8a4fb5", "#b8860b", "#c0392b", "#12808a", "#7a5c3e", "#d64f8c", "#5b6b7a", "#6b8e23"];
 const DARK_COLOURS = ["#6db3f2", "#f2a36d", "#6fd39a", "#c79bea", "#e6c35c", "#f08a80", "#5fd0da", "#c9a98a", "#f29bc4", "#a9b8c6", "#b5d36b"];
 
+// Ticks by their distance in seconds: what each shows, and what it adds when the year or day turns.
+const TICKS = [
+  [31536000, "{YYYY}", null, null, null, null, null, null, 1],
+  [2419200, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [86400, "{D} {MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [3600, "{HH}:{mm}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
+  [60, "{HH}:{mm}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
+  [1, "{HH}:{mm}:{ss}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
+];
+
 function isDark() {
   const theme = document.documentElement.dataset.theme;
   return theme === "dark" || (theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
@@ -33,8 +43,10 @@ export class LineChart {
   }
 
   // `times` in seconds, ascending; `series` a list of {label, values}; null is a gap.
-  draw(times, series, { timezone = this.timezone } = {}) {
+  // `ceiling`, if any, keeps the scale low where one series has a peak that would flatten the rest.
+  draw(times, series, { timezone = this.timezone, ceiling = null } = {}) {
     this.timezone = timezone;
+    this.ceiling = ceiling;
     this.drawn = [times, series];
     const shape = JSON.stringify([series.map((one) => one.label), timezone, isDark()]);
     const data = [times, ...series.map((one) => one.values)];
@@ -67,12 +79,18 @@ export class LineChart {
       height: this.height,
       legend: { live: true },
       cursor: { drag: { x: true, y: false } },
-      scales: { y: { range: (plot, low, high) => (low === null ? [0, 1] : [Math.min(0, low), high <= 0 ? 1 : high * 1.08]) } },
-      axes: [{ ...axis }, { ...axis, size: 64, values: (plot, ticks) => ticks.map(shortNumber) }],
+      scales: { y: { range: (plot, low, high) => this.bounds(low, high) } },
+      axes: [{ ...axis, values: TICKS, space: 70 }, { ...axis, size: 64, values: (plot, ticks) => ticks.map(shortNumber) }],
       series: [{ label: "time", value: "{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}" }, ...series.map((one, index) => this.line(one, index, series.length))],
     };
     if (this.timezone) options.tzDate = (seconds) => uPlot.tzDate(new Date(seconds * 1000), this.timezone);
     return options;
+  }
+
+  bounds(low, high) {
+    if (low === null || low === undefined) return [0, 1];
+    const top = this.ceiling === null ? high : Math.min(high, this.ceiling);
+    return [Math.min(0, low), top <= 0 ? 1 : top * 1.08];
   }
 
   line(one, index, count) {

@@ -56,7 +56,9 @@ function showState(pill, state) {
 
 function showChart(rates) {
   const series = Object.entries(LABELS).map(([name, label]) => ({ label, values: rates[name] }));
-  if (rates.time.length) chart.draw(rates.time.map((ms) => ms / 1000), series);
+  // Workers that catch up are many times faster than what comes in, which the chart is about.
+  const most = Math.max(...rates.received.map((rate) => rate ?? 0));
+  if (rates.time.length) chart.draw(rates.time.map((ms) => ms / 1000), series, { ceiling: most ? 3 * most : null });
 }
 
 function stageCard(stage) {
@@ -74,15 +76,17 @@ function stageCard(stage) {
 
 function lagRow(row) {
   const line = element("tr", "", { "data-group": row.group });
-  const figures = [row.partition, "lane", number(row.committed), number(row.end), number(row.lag), number(row.lag_seconds, 1), row.drains_in_s === null && row.lag ? "not draining" : duration(row.drains_in_s)];
-  line.append(element("td", row.group), element("td", row.topic));
-  for (const figure of figures) {
-    line.append(figure === "lane" ? element("td", row.lane) : element("td", String(figure), { class: "weir-number" }));
-  }
   const pill = element("span", "", { class: "weir-state" });
   showState(pill, row.state);
-  const cell = element("td");
-  cell.append(pill);
-  line.append(cell);
+  const state = element("td");
+  state.append(pill);
+  const drains = row.drains_in_s === null && row.lag ? "not draining" : duration(row.drains_in_s);
+  const figures = [number(row.lag), number(row.lag_seconds, 1), drains];
+  line.append(element("td", row.group), numberCell(row.partition), state, ...figures.map(numberCell));
+  line.append(element("td", row.topic), element("td", row.lane), numberCell(number(row.committed)), numberCell(number(row.end)));
   return line;
+}
+
+function numberCell(text) {
+  return element("td", String(text), { class: "weir-number" });
 }

@@ -1,11 +1,13 @@
 """The whole pipeline on this machine from one command."""
 
+import math
 import os
 import signal
 import sys
 import threading
 import time
 from argparse import ArgumentParser
+from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
 from types import FrameType
 from typing import Any
@@ -15,19 +17,19 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from feed.backends import FEED, get_feed
-from feed.errors import FeedError
 from feed.leftovers import refuse_unread_leftovers
-from feed.topics import Group
 from operations.dev.banner import banner
 from operations.dev.first_run import ADMIN, PROJECT, ensure_admin, ensure_demo, ensure_values
 from operations.dev.processes import Part, Parts
+from operations.dev.readiness import is_drained, workers_read
 from operations.sockets import PortTaken, bind
 
 HOST = "127.0.0.1"
 READY_LIMIT_S = 45.0
 TEND_EVERY_S = 0.2
 HISTORY_DAYS = 7
+HISTORY_LIMIT_S = 25.0  # a slow machine goes on while its history is still on the way
+SEED_DEMO = ("seed_demo", "--project", PROJECT, "--quiet")
 
 
 class Command(BaseCommand):
@@ -63,31 +65,56 @@ class Command(BaseCommand):
         password = ensure_admin(keys_dir)
         demo = ensure_demo(keys_dir)
         connections.close_all()
-        parts = Parts(_parts(port, options, is_new=demo.is_new), dict(os.environ), self._say)
         said = banner(url=f"http://{HOST}:{port}", user=ADMIN, password=password, token=demo.token)
-        self._run(parts, port, said)
-
-    def _run(self, parts: Parts, port: int, said: str) -> None:
-        stopping = threading.Event()
-
-        def stop(signum: int, frame: FrameType | None) -> None:
-            stopping.set()
-
-        signal.signal(signal.SIGINT, stop)
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGHUP, stop)
-        parts.start()
+        parts = Parts(dict(os.environ), self._say)
+        stopping = _stop_signals()
         try:
-            _tend_until_ready(parts, port, stopping)
+            wants_demo = not options["no_demo_traffic"]
+            self._start(parts, port, stopping, wants_demo=wants_demo, is_new=demo.is_new)
             if not stopping.is_set():
                 self.stdout.write(said)
                 self.stdout.flush()
-            while not stopping.wait(TEND_EVERY_S):
-                parts.tend()
+            _tend_until(parts, stopping, lambda: False, limit_s=math.inf)
         finally:
             self._say("stopping every part")
             parts.stop()
             self._say("stopped")
+
+    def _start(
+        self,
+        parts: Parts,
+        port: int,
+        stopping: threading.Event,
+        *,
+        wants_demo: bool,
+        is_new: bool,
+    ) -> None:
+        """The workers, on the first run the demonstration's past, then the web process: so that
+        its charts begin with the present, not with a week in ten seconds."""
+        parts.start(Part("sink", ["run_warehouse_sink"]), Part("projector", ["run_projector"]))
+        if wants_demo and is_new:
+            self._say(f"sending {HISTORY_DAYS} days of a demonstration shop")
+            past = Part("demo history", [*SEED_DEMO, "--days", str(HISTORY_DAYS)], may_end=True)
+            parts.start(past)
+            _tend_until(
+                parts,
+                stopping,
+                lambda: not past.is_running() and is_drained(),
+                limit_s=HISTORY_LIMIT_S,
+            )
+        if stopping.is_set():
+            return
+        web = Part("web", ["serve", "--host", HOST, "--port", str(port)])
+        parts.start(web)
+        if wants_demo:
+            parts.start(Part("demo traffic", [*SEED_DEMO, "--days", "0", "--live"], may_end=True))
+        # At the limit the lines are printed all the same: a part that does not come up says why.
+        _tend_until(
+            parts,
+            stopping,
+            lambda: _is_answering(port) and workers_read(),
+            limit_s=READY_LIMIT_S,
+        )
 
     def _say(self, sentence: str) -> None:
         self.stderr.write(f"dev: {sentence}")
@@ -107,29 +134,25 @@ def _start_anew() -> None:
     os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - our own command line, unchanged
 
 
-def _parts(port: int, options: dict[str, Any], *, is_new: bool) -> list[Part]:
-    parts = [
-        Part("web", ["serve", "--host", HOST, "--port", str(port)]),
-        Part("sink", ["run_warehouse_sink"]),
-        Part("projector", ["run_projector"]),
-    ]
-    if not options["no_demo_traffic"]:
-        days = HISTORY_DAYS if is_new else 0
-        demo = ["seed_demo", "--project", PROJECT, "--days", str(days), "--live", "--quiet"]
-        parts.append(Part("demo traffic", demo, may_end=True))
-    return parts
+def _stop_signals() -> threading.Event:
+    stopping = threading.Event()
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    return stopping
 
 
-def _tend_until_ready(parts: Parts, port: int, stopping: threading.Event) -> None:
-    """Until the web process answers and both workers read, or the limit: then the lines are printed
-    all the same, and a part that does not come up has said why."""
-    deadline = time.monotonic() + READY_LIMIT_S
-    while time.monotonic() < deadline and not stopping.wait(TEND_EVERY_S):
+def _tend_until(
+    parts: Parts, stopping: threading.Event, is_done: Callable[[], bool], *, limit_s: float
+) -> None:
+    deadline = time.monotonic() + limit_s
+    while not stopping.wait(TEND_EVERY_S) and time.monotonic() < deadline:
         parts.tend()
-        if _is_answering(port) and _workers_read():
-            break
-    get_feed().close()
-    FEED.forget()
+        if is_done():
+            return
 
 
 def _is_answering(port: int) -> bool:
@@ -141,10 +164,3 @@ def _is_answering(port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _workers_read() -> bool:
-    try:
-        return all(get_feed().members(group) for group in (Group.SINK, Group.PROJECTOR))
-    except FeedError:
-        return False

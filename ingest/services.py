@@ -1,6 +1,7 @@
 """Accept rows: admit, encode, publish. Every door stands on `accept`, which never waits; whoever
 called it waits for the outcome in its own way."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -12,7 +13,7 @@ from access.problems import Code
 from feed.codec import encode
 from feed.crash_points import reach
 from feed.dead_letters import to_record
-from feed.errors import Backpressure, RecordTooLarge
+from feed.errors import Backpressure, FeedError, RecordTooLarge
 from feed.event import ProjectId, key_text
 from feed.ports import Feed, OutgoingRecord, TopicPartition
 from feed.ticket import Logged, Ticket
@@ -24,6 +25,7 @@ from ingest.payloads import Counts, Result, RowResult
 from ingest.timestamps import format_time
 
 MIN_RETRY_AFTER_S = 1.0
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +187,20 @@ def _publish(
         return []
     try:
         ticket = feed.publish(topic, records)
+    except RecordTooLarge as exc:
+        if len(records) > 1:  # nothing was taken because of one of them: each by itself
+            singly = zip(records, rows, strict=True)
+            return [part for one, row in singly for part in _publish(feed, topic, [one], [row])]
+        ticket = _settled(exc, 1)
     except Backpressure as exc:
-        ticket = Ticket(len(records))
-        ticket.settle_all([exc] * len(records))
+        ticket = _settled(exc, len(records))
     return [_Published(topic, records, rows, ticket)]
+
+
+def _settled(error: FeedError, count: int) -> Ticket:
+    ticket = Ticket(count)
+    ticket.settle_all([error] * count)
+    return ticket
 
 
 def _admitted_result(index: int, verdict: Admitted) -> RowResult:
@@ -221,7 +233,11 @@ def _is_open(outcome: RecordOutcome) -> bool:
 def _fail(row: RowResult, outcome: RecordOutcome) -> bool:
     """Note that the row's record is not known to be logged; whether it is worth sending again."""
     if isinstance(outcome, RecordTooLarge):
+        if row.result is Result.REJECTED:
+            logger.warning("no dead letter: %s", outcome, extra={"action": "dead_letter_too_large"})
+            return False
         row.result, row.code, row.field = Result.REJECTED, Code.EVENT_TOO_LARGE, UNSET
+        row.key = row.timestamp = row.warnings = UNSET
         return False
     if row.code != Code.WEAK_ID:
         row.code, row.field = Code.LOG_UNAVAILABLE, UNSET

@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.db import connection
 from django.urls import URLPattern, path
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from access.authentication import get_authenticator
 from access.claims import Scope
 from access.http import Request, json_reply, serve
 from access.problems import Reply
 from feed.backends import get_feed
+from feed.lag_metrics import LagCollector
+from operations.samples import READERS
 from timeseries.backends import get_series_store
 from warehouse.backends import get_event_store
 
@@ -145,8 +147,19 @@ def _engine(name: str, finding: Finding, served: Sequence[str]) -> dict[str, str
 async def metrics(request: Request) -> Reply:
     """This process's metrics, in Prometheus' text format."""
     get_authenticator().authenticate(request, scope=Scope.OPERATE)
-    body = await asyncio.to_thread(generate_latest)
+    body = await asyncio.to_thread(_read_metrics)
     return Reply(200, body, CONTENT_TYPE_LATEST)
+
+
+def _read_metrics() -> bytes:
+    """This process's own, and where it serves the admin the lag of every group: once a site."""
+    if "admin" not in settings.SERVE:
+        return generate_latest()
+    lag = LagCollector()
+    lag.watch(get_feed(), READERS)
+    registry = CollectorRegistry()
+    registry.register(lag)
+    return generate_latest() + generate_latest(registry)
 
 
 _prober = Prober()

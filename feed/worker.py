@@ -131,6 +131,6 @@ def _start_line(lanes: Sequence[Lane], *, once: bool) -> str:
 
 
 def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > MAX_PORT:
+    if not (text.isascii() and text.isdecimal()) or int(text) > MAX_PORT:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: it takes 0 to {MAX_PORT}")
     return int(text)

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feed.dead_letters import MAX_PAYLOAD_BYTES, DeadLetter, to_record
-from feed.ports import OutgoingRecord, Record
+from feed.errors import Fenced
+from feed.ports import FeedConsumer, OutgoingRecord, Record
 from feed.topics import Group, Topic
-from operations.dead_letter_keeper import drain
+from operations.dead_letter_keeper import drain, join, keep_next
 from operations.dead_letter_rows import DeadLetterRow
 from operations.dead_letters import UNREADABLE, keep, row_of
 from tests.builders import NOON_MS
@@ -128,3 +129,35 @@ def test_draining_keeps_everything_that_is_there_and_commits_it(pipeline: LocalP
 
 def test_draining_an_empty_topic_ends_at_once(pipeline: LocalPipeline) -> None:
     assert drain(pipeline.feed) == 0
+
+
+def test_draining_gives_up_when_another_holds_the_partitions(pipeline: LocalPipeline) -> None:
+    other = join(pipeline.feed)
+    other.poll(1, timeout_s=5.0)
+    pipeline.publish(Topic.DEAD_LETTERS, [to_record(make_letter())])
+    with pytest.raises(TimeoutError, match="not drained within 0 s"):
+        drain(pipeline.feed, limit_s=0.0)
+    other.close()
+    assert drain(pipeline.feed) == 1
+
+
+def test_a_keeper_that_lost_its_partitions_commits_nothing(pipeline: LocalPipeline) -> None:
+    pipeline.publish(Topic.DEAD_LETTERS, [to_record(make_letter())])
+    late = Overtaken(join(pipeline.feed))
+    assert keep_next(late, timeout_s=5.0) == 0
+    late.close()
+    assert drain(pipeline.feed) == 1
+    assert DeadLetterRow.objects.count() == 1
+
+
+class Overtaken:
+    """A member of the real group whose partitions are another's by the time it commits."""
+
+    def __init__(self, member: FeedConsumer) -> None:
+        self._member = member
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._member, name)
+
+    def commit(self, positions: object) -> None:
+        raise Fenced

@@ -151,8 +151,10 @@ def test_without_a_sink_the_export_says_so_rather_than_leave_events_out(
     pipeline: LocalPipeline,
 ) -> None:
     pipeline.publish_events([make_event()])
+    said = StringIO()
     with pytest.raises(CommandError, match=r"no warehouse sink runs, and 1 records .*--once"):
-        export(wait_s=0.0)
+        call_command("export_events", "--project=demo", "--wait=1", stderr=said)
+    assert said.getvalue() == "waiting for the warehouse: 1 records to go\n"
     pipeline.store()
     assert len(export(wait_s=0.0)[0]) == 1
 

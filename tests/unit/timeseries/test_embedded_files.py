@@ -1,7 +1,7 @@
 """The embedded series store when its file cannot be used, or a query takes too long."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import apsw
@@ -65,12 +65,13 @@ def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "timeseries").write_text("a file where the folder should be")
     store = open_series_store("embedded:", {}, tmp_path)
 
-    for use in (
+    uses: list[Callable[[], object]] = [
         lambda: store.ping(timeout_s=1.0),
         lambda: store.ensure(1),
         lambda: store.write([make_document()], generations=(1,)),
         lambda: count(store),
-    ):
+    ]
+    for use in uses:
         with pytest.raises(SeriesUnavailable, match="generation-1"):
             use()
 
@@ -85,16 +86,10 @@ def test_a_file_of_another_format_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_a_failed_batch_leaves_nothing_behind_also_in_memory(store: EmbeddedSeriesStore) -> None:
-    class Broken(Exception):
-        """Raised by a document that cannot be written."""
-
-    class BrokenDict(dict[int, tuple[str, ...]]):
-        def keys(self) -> object:  # type: ignore[override]  # breaks where values are merged
-            raise Broken
-
     good = make_document(event="new name", project="new project", values={7: "x"})
-    with pytest.raises(Broken):
-        store.write([good, good._replace(project="z", strings=BrokenDict())], generations=(1,))
+    lone_surrogate = good._replace(project="z", strings={0: ("\ud800",)})
+    with pytest.raises(UnicodeEncodeError):
+        store.write([good, lone_surrogate], generations=(1,))
 
     assert store.events_seen("new project", generation=1, limit=5) == []
     store.write([good], generations=(1,))

@@ -82,9 +82,8 @@ class GenerationFile:
 
     def _open_writer(self) -> tuple[Connection, Catalog]:
         if self._writer is None:
-            connection = open_file(self._path, cache_mb=WRITE_CACHE_MB)
+            connection = self._open(WRITE_CACHE_MB)
             connection.wal_autocheckpoint(WAL_PAGES)
-            ensure_tables(connection)
             self._writer = connection, Catalog(connection)
         return self._writer
 
@@ -92,10 +91,19 @@ class GenerationFile:
         try:
             return self._readers.get_nowait()
         except Empty:
-            connection = open_file(self._path, cache_mb=READ_CACHE_MB)
-            ensure_tables(connection)
+            connection = self._open(READ_CACHE_MB)
             connection.execute(CREATE_PIECES)
             return connection
+
+    def _open(self, cache_mb: int) -> Connection:
+        """A connection to the file, its tables made."""
+        connection = open_file(self._path, cache_mb=cache_mb)
+        try:
+            ensure_tables(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _give_back(self, connection: Connection) -> None:
         if self._readers.full():

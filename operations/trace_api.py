@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 
 from django.urls import URLPattern, path
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -33,12 +34,12 @@ class StoredSerializer(serializers.Serializer[object]):
 
     event = serializers.CharField()
     version = serializers.IntegerField(help_text="the highest wins, in every store")
-    id = serializers.CharField(source="record.id", default=None)
-    type = serializers.CharField(source="record.type", default=None)
-    timestamp = TimeField(source="record.occurred_at_ms", default=None)
-    received_at = TimeField(source="record.received_at_ms", default=None)
-    sent_at = TimeField(source="record.sent_at_ms", default=None)
-    transport = serializers.CharField(source="record.transport", default=None)
+    id = serializers.CharField(source="record.id", default=None, allow_null=True)
+    type = serializers.CharField(source="record.type", default=None, allow_null=True)
+    timestamp = TimeField(source="record.occurred_at_ms", default=None, allow_null=True)
+    received_at = TimeField(source="record.received_at_ms", default=None, allow_null=True)
+    sent_at = TimeField(source="record.sent_at_ms", default=None, allow_null=True)
+    transport = serializers.CharField(source="record.transport", default=None, allow_null=True)
 
 
 class ProjectedSerializer(serializers.Serializer[object]):
@@ -69,7 +70,12 @@ class TraceSerializer(serializers.Serializer[object]):
     dead_letters = DeadLetterSerializer(many=True)
 
 
-_ANSWER = {200: OpenApiResponse(TraceSerializer, "What each part knows of the event")}
+_ANSWERS = {
+    200: OpenApiResponse(TraceSerializer, "What each part knows of the event"),
+    (400, "application/problem+json"): OpenApiResponse(
+        {"$ref": "#/components/schemas/Problem"}, "A parameter is wrong, which `errors` names"
+    ),
+}
 
 
 class TraceView(TokenView):
@@ -81,10 +87,15 @@ class TraceView(TokenView):
         operation_id="trace_event",
         summary="Where one event is: stored, projected, refused",
         tags=["events"],
-        responses=_ANSWER,
+        parameters=[
+            OpenApiParameter(
+                "key", OpenApiTypes.UUID, OpenApiParameter.PATH, description="as a send returned it"
+            )
+        ],
+        responses=_ANSWERS,
     )
     def get(self, request: Request, key: str) -> Response:
-        """Raises Problem 400 for what is no key, 503."""
+        """Of the token's own project. Null: not seen yet."""
         try:
             parsed = parse_key(key)
         except ValueError as exc:
@@ -111,10 +122,10 @@ class TraceByIdView(TokenView):
                 description="as it was sent: RFC 3339 or epoch ms; a UUIDv7 id needs none",
             ),
         ],
-        responses=_ANSWER,
+        responses=_ANSWERS,
     )
     def get(self, request: Request) -> Response:
-        """Raises Problem 400 naming the parameter, 503."""
+        """Of the token's own project. Null: not seen yet."""
         claims = claims_of(request)
         event_id, time_ms = _parameters(request.query_params)
         key = event_key(claims.project, event_id, time_ms)

@@ -42,9 +42,9 @@ def series_answer(answer: Answer, circumstances: Circumstances) -> SeriesAnswer:
         series=[
             SeriesOut(
                 group=group_of(series, answer.query),
-                total=list(series.total),
+                total=series.total,
                 points=[
-                    Point(start, end, list(figures))
+                    Point(start, end, figures)
                     for (start, end), figures in zip(bounds, series.points, strict=True)
                     if figures is not None
                 ],
@@ -62,7 +62,7 @@ def total_answer(answer: Answer, circumstances: Circumstances) -> TotalAnswer:
     return TotalAnswer(
         columns=columns(answer.query),
         series=[
-            TotalOut(group_of(series, answer.query), list(series.total), series.other)
+            TotalOut(group_of(series, answer.query), series.total, series.other)
             for series in answer.series
         ],
         meta=_meta(answer, circumstances),

@@ -36,9 +36,9 @@ def fragment() -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for kind in QueryKind:
         paths[f"/v1/query/{kind}"] = _query_path(kind)
-        paths[f"/v1/query/{kind}.{{suffix}}"] = _query_path(kind, with_suffix=True)
+        paths[f"/v1/query/{kind}.{{suffix}}"] = _or_not_found(_query_path(kind, with_suffix=True))
     paths["/v1/query/events"] = _events_path()
-    paths["/v1/query/events.{suffix}"] = _events_path(with_suffix=True)
+    paths["/v1/query/events.{suffix}"] = _or_not_found(_events_path(with_suffix=True))
     return {
         "paths": paths | _meta_paths(),
         "components": {"schemas": {**answers, **query_schemas(), **shape_schemas()}},
@@ -72,6 +72,12 @@ def _query_path(kind: QueryKind, *, with_suffix: bool = False) -> dict[str, Any]
             "responses": _responses(answer, with_tag=True),
         },
     }
+
+
+def _or_not_found(path: dict[str, Any]) -> dict[str, Any]:
+    for operation in path.values():
+        operation["responses"]["404"] = problem_response("not_found: no such format")
+    return path
 
 
 def _answer(kind: QueryKind) -> Schema:

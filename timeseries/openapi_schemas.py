@@ -37,7 +37,9 @@ def query_schemas() -> Mapping[str, Schema]:
         "Range": _range(),
         "Interval": _INTERVAL,
         "Metric": _metric(),
-        "Filter": _filter(),
+        "Filter": _filter("FilterPart") | _FILTER_TEXT,
+        "FilterPart": _filter("FilterLeaf"),
+        "FilterLeaf": {"anyOf": _leaves()},
         "SeriesQuery": _query(needs_group=False),
         "TopQuery": _query(needs_group=True),
     }
@@ -109,15 +111,13 @@ _INTERVAL: Schema = {
 
 def _range() -> Schema:
     preset: Schema = {"type": "string", "enum": list(PRESETS)}
-    times = _object(
-        {"from": ref("Time"), "to": _or_null(ref("Time")), "timezone": _or_null(ref("Timezone"))},
-        required=("from",),
-    )
-    named = _object({"preset": preset, "timezone": _or_null(ref("Timezone"))}, required=("preset",))
+    absent = {"preset": _NULL, "from": _NULL, "to": _NULL, "timezone": _or_null(ref("Timezone"))}
+    named = _object(absent | {"preset": preset}, required=("preset",))
+    times = {"from": ref("Time"), "to": _or_null(ref("Time"))}
     return {
         "description": "from ≤ t < to; without `to` it ends now. 24h, 7d and 30d roll, the other "
-        "presets are whole calendar periods in the time zone.",
-        "anyOf": [preset, times, named],
+        "presets are whole calendar periods in the time zone. 24h unless told.",
+        "anyOf": [preset, _object(absent | times, required=("from",)), named, _object(absent)],
     }
 
 
@@ -148,7 +148,26 @@ def _operation(operators: list[str], *operands: Schema) -> Schema:
     }
 
 
-def _filter() -> Schema:
+_FILTER_TEXT: Schema = {
+    "description": "Depth at most 8, at most 100 operators; three levels are written out here. The "
+    "JSON type decides equality. Contains and starts_with are case-sensitive, by code point.",
+    "examples": [["is", "event", ["signup"]], ["not", ["exists", "user_id"]]],
+}
+
+
+def _filter(part: str) -> Schema:
+    """One level of the grammar over another, not over itself: generators of requests and clients
+    lose their way in recursive arrays."""
+    joined: Schema = {
+        "type": "array",
+        "prefixItems": [{"enum": ["and", "or"]}],
+        "items": ref(part),
+        "minItems": 1,
+    }
+    return {"anyOf": [*_leaves(), _operation(["not"], ref(part)), joined]}
+
+
+def _leaves() -> list[Schema]:
     text: Schema = {"type": "string", "maxLength": MAX_TEXT_CHARS}
     scalar: Schema = {"anyOf": [text, {"type": "number"}, {"type": "boolean"}]}
     several: Schema = {"type": "array", "minItems": 1, "maxItems": MAX_VALUES}
@@ -156,28 +175,14 @@ def _filter() -> Schema:
     texts: Schema = {"anyOf": [text, several | {"items": text}]}
     scalars: Schema = {"anyOf": [*scalar["anyOf"], several | {"items": scalar}]}
     bound: Schema = {"anyOf": [text, {"type": "number"}]}
-    part = ref("Filter")
-    joined: Schema = {
-        "type": "array",
-        "prefixItems": [{"enum": ["and", "or"]}],
-        "items": part,
-        "minItems": 1,
-    }
-    return {
-        "description": "Depth at most 8, at most 100 operators. The JSON type decides equality. "
-        "Contains and starts_with are case-sensitive, by code point.",
-        "anyOf": [
-            _operation(["is", "is_not"], core, texts),
-            _operation(["is", "is_not"], ref("PropertyField"), scalars),
-            _operation(["contains", "not_contains", "starts_with"], ref("Field"), texts),
-            _operation(["gt", "gte", "lt", "lte"], core, text),
-            _operation(["gt", "gte", "lt", "lte"], ref("PropertyField"), bound),
-            _operation(["exists"], ref("Field")),
-            _operation(["not"], part),
-            joined,
-        ],
-        "examples": [["is", "event", ["signup"]], ["not", ["exists", "user_id"]]],
-    }
+    return [
+        _operation(["is", "is_not"], core, texts),
+        _operation(["is", "is_not"], ref("PropertyField"), scalars),
+        _operation(["contains", "not_contains", "starts_with"], ref("Field"), texts),
+        _operation(["gt", "gte", "lt", "lte"], core, text),
+        _operation(["gt", "gte", "lt", "lte"], ref("PropertyField"), bound),
+        _operation(["exists"], ref("Field")),
+    ]
 
 
 def _query(*, needs_group: bool) -> Schema:

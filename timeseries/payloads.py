@@ -13,14 +13,14 @@ class Point(msgspec.Struct, frozen=True):
 
     start: str
     end: str
-    v: list[Figure]
+    v: tuple[Figure, ...]
 
 
 class SeriesOut(msgspec.Struct, frozen=True, omit_defaults=True):
     """One group over time; `group` is null for the rest, which has `other`."""
 
     group: dict[str, GroupMember] | None
-    total: list[Figure]
+    total: tuple[Figure, ...]
     points: list[Point]
     other: bool = False
 
@@ -29,7 +29,7 @@ class TotalOut(msgspec.Struct, frozen=True, omit_defaults=True):
     """One group's figures over the whole range."""
 
     group: dict[str, GroupMember] | None
-    total: list[Figure]
+    total: tuple[Figure, ...]
     other: bool = False
 
 

@@ -20,6 +20,8 @@ from timeseries.ports import SeriesStore
 from timeseries.resolution import QueryWarning, Resolver, Slots
 
 _ZERO_WHEN_EMPTY = frozenset({Agg.COUNT, Agg.SUM, Agg.UNIQUE, Agg.RATE})
+_WHOLE = frozenset({Agg.COUNT, Agg.UNIQUE})
+"""Whole numbers wherever there is an event: nothing is to be done to them."""
 _INTEGRAL_BELOW = 2.0**53
 
 
@@ -76,9 +78,10 @@ def answer_of(
     warnings: Sequence[QueryWarning] = (),
 ) -> Answer:
     """What a store found, with every bucket filled as the query asks and rates divided."""
+    lengths_s = _lengths_s(query)
     return Answer(
         query=query,
-        series=[_series(group, query) for group in _groups(found, query)],
+        series=[_series(group, query, lengths_s) for group in _groups(found, query)],
         generation=generation,
         source=found.source,
         approximate=found.approximate,
@@ -105,12 +108,16 @@ def _groups(found: StoreAnswer, query: SeriesQuery) -> Sequence[GroupFigures]:
     return [GroupFigures(group=(), total=(None,) * len(query.metrics), points={})]
 
 
-def _series(group: GroupFigures, query: SeriesQuery) -> Series:
-    empty = _empty(query)
-    points = [
-        empty if (figures := group.points.get(index)) is None else _figures(figures, query, length)
-        for index, length in enumerate(_lengths_s(query))
-    ]
+def _series(group: GroupFigures, query: SeriesQuery, lengths_s: Sequence[float]) -> Series:
+    points = [_empty(query)] * len(query.buckets)
+    if not query.buckets:  # a total was asked for as one bucket
+        pass
+    elif all(metric.agg in _WHOLE for metric in query.metrics):
+        for index, figures in group.points.items():
+            points[index] = figures
+    else:
+        for index, figures in group.points.items():
+            points[index] = _figures(figures, query, lengths_s[index])
     total = _figures(group.total, query, (query.to_ms - query.from_ms) / 1000)
     return Series(group.group, group.other, total, points)
 

@@ -81,9 +81,8 @@ def _range_members(value: object, default: str) -> Mapping[str, object]:
             raise invalid_query(
                 f"range.{name}", f"range has no {name}: it takes from, to, timezone"
             )
-    if set(value) <= {"timezone"}:
-        return {"preset": default, **value}
-    return value
+    given = {name: part for name, part in value.items() if part is not None}
+    return given if set(given) - {"timezone"} else given | {"preset": default}
 
 
 def parse_timezone(value: object, path: str) -> str:

@@ -53,10 +53,11 @@ def wide_table(answer: Answer) -> Table:
 
 
 def _wide_rows(answer: Answer, *, with_other: bool) -> Iterator[Sequence[Cell]]:
+    bounds = bucket_texts(answer.query)
     for series in answer.series:
         flag = [series.other] if with_other else []
         group = _group_cells(series, answer)
-        for times, figures in _lines(series, answer):
+        for times, figures in _lines(series, bounds):
             yield [*times, *group, *flag, *figures]
 
 
@@ -69,35 +70,37 @@ def long_table(answer: Answer) -> Table:
 
 
 def _long_rows(answer: Answer) -> Iterator[Sequence[Cell]]:
-    names = columns(answer.query)
+    names, bounds = columns(answer.query), bucket_texts(answer.query)
     for series in answer.series:
         group = _group_cells(series, answer)
         name = series_name(series, answer)
-        for times, figures in _lines(series, answer):
+        for times, figures in _lines(series, bounds):
             for metric, figure in zip(names, figures, strict=True):
                 yield [*times[:1], name, metric, *group, figure]
 
 
 def point_objects(answer: Answer) -> Iterator[dict[str, object]]:
     """One object a bucket and group, its figures by metric: the lines of NDJSON."""
-    names = columns(answer.query)
+    names, bounds = columns(answer.query), bucket_texts(answer.query)
     for series in answer.series:
         group: dict[str, object] = {"group": group_of(series, answer.query)}
         if series.other:
             group["other"] = True
-        for times, figures in _lines(series, answer):
+        for times, figures in _lines(series, bounds):
             values = dict(zip(names, figures, strict=True))
             yield dict(zip(("start", "end"), times, strict=False)) | group | {"values": values}
 
 
-def _lines(series: Series, answer: Answer) -> Iterator[tuple[Sequence[str], Figures]]:
+def _lines(
+    series: Series, bounds: Sequence[tuple[str, str]]
+) -> Iterator[tuple[Sequence[str], Figures]]:
     """The figures of each bucket with its times; of totals the one line without."""
-    if not answer.query.buckets:
+    if not bounds:
         yield (), series.total
         return
-    for bounds, figures in zip(bucket_texts(answer.query), series.points, strict=True):
+    for times, figures in zip(bounds, series.points, strict=True):
         if figures is not None:
-            yield bounds, figures
+            yield times, figures
 
 
 def columns_of(answer: Answer) -> Columns:

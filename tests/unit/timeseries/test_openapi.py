@@ -18,6 +18,8 @@ def _validator(name: str) -> jsonschema_rs.Draft202012Validator:
 GOOD: list[dict[str, Any]] = [
     {},
     {"range": None, "filter": None, "metrics": None, "group_by": None, "fill": None},
+    {"range": {}},
+    {"range": {"timezone": "UTC", "from": None}},
     {"range": "today", "timezone": "Europe/Berlin"},
     {"range": {"preset": "7d", "timezone": "UTC"}, "interval": "2h"},
     {"range": {"from": 0, "to": "1970-01-02T00:00:00+01:00"}, "week_start": "sunday"},

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 
 from feed.adapters.embedded.cursor import PartitionCursor
@@ -20,8 +21,10 @@ from feed.clock import Clock
 from feed.errors import DataLoss, Fenced
 from feed.ports import PartitionBounds, RebalanceListener, Record, TopicPartition
 
-POLL_EVERY_S = 0.02
-"""How often an idle consumer looks: two pragmas, some 10 us."""
+POLL_EVERY_S = 0.025
+"""How often an idle consumer looks at its topics: a pragma each, 17 us, and a sleep of 40 us."""
+LOOKS_A_GROUP_LOOK = 4
+"""How many looks at the topics go on one at the group: partitions may wait longer than records."""
 MAX_POLL_BYTES = 16 * 1024 * 1024
 
 
@@ -151,9 +154,9 @@ class EmbeddedConsumer:
         room_bytes = MAX_POLL_BYTES
         for limit in (max(1, max_records // len(active)), max_records):
             for partition in active:
-                count = min(limit, max_records - len(found))
-                if count > 0 and room_bytes > 0:
-                    records = self._cursor(partition).take(count, max_bytes=room_bytes)
+                room = min(limit, max_records - len(found))
+                if room > 0 and room_bytes > 0:
+                    records = self._cursor(partition).take(room, max_bytes=room_bytes)
                     room_bytes -= sum(len(record.value) for record in records)
                     found += records
         return found
@@ -183,10 +186,14 @@ class EmbeddedConsumer:
         )
 
     def _wait(self, files: "_Files", deadline: float) -> None:
-        """Until a file changes, the group is due for a look, or the time is up."""
-        while not (files.topics_watch.changed() or files.groups_watch.changed()):
+        """Until a topic changes, the group is to be looked at, or the time is up."""
+        for look in count(1):
+            if files.topics_watch.changed() or self._membership.is_due():
+                return
+            if look % LOOKS_A_GROUP_LOOK == 0 and files.groups_watch.changed():
+                return
             left = deadline - time.monotonic()
-            if left <= 0 or self._membership.is_due():
+            if left <= 0:
                 return
             time.sleep(min(left, POLL_EVERY_S))
 

@@ -9,8 +9,9 @@ from feed.consumer import Lane, LaneConsumer
 from feed.lanes import LaneSchedule
 from feed.ports import Feed, PartitionBounds, TopicPartition
 
-IDLE_POLL_S = 0.25
-"""How long a poll waits with nothing to do: a stop signal is seen within it."""
+IDLE_POLL_S = 0.5
+"""How long a poll waits with nothing to do: a stop signal, and the first record of an empty
+history, are seen within it."""
 DRAIN_POLL_S = 0.05
 SPACING_S = 0.02
 """Turns that find little start at least this far apart: under a trickle of single events the cost

@@ -4,9 +4,9 @@ What cannot be read is a Problem for the request as a whole; what can be split i
 admission, row by row.
 """
 
+import re
 import zlib
 from dataclasses import dataclass
-from email.message import Message
 from functools import lru_cache
 
 import msgspec
@@ -29,6 +29,7 @@ _NDJSON_TYPES = frozenset(
     {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"}
 )
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+_CHARSET = re.compile(r';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _WHITESPACE = b" \t\n\r"
 
@@ -61,11 +62,9 @@ async def read_rows(request: Request) -> Body:
 @lru_cache(maxsize=256)
 def _is_ndjson(header: str) -> bool:
     """Raises Problem 415 for a media type that is neither JSON nor NDJSON."""
-    message = Message()
-    message["content-type"] = header
-    media_type = message.get_content_type() if "/" in header else header.strip().lower()
-    charset = str(message.get_param("charset", "utf-8")).lower()
-    if charset in _CHARSETS:
+    media_type = header.partition(";")[0].strip().lower()
+    charset = _CHARSET.search(header)
+    if charset is None or charset[1].lower() in _CHARSETS:
         if media_type in _NDJSON_TYPES:
             return True
         if media_type in _JSON_TYPES or media_type.endswith("+json"):

@@ -34,11 +34,9 @@ class EventsDoor:
         progress: Callable[[], Progress],
         *,
         clock: Clock | None = None,
-        log_deadline_s: float = LOG_DEADLINE_S,
     ) -> None:
         self._authenticator, self._feed, self._progress = authenticator, feed, progress
         self._clock = clock or Clock()
-        self._log_deadline_s = log_deadline_s
         self._settling: Settling | None = None
 
     async def __call__(self, request: Request) -> Reply:
@@ -66,7 +64,7 @@ class EventsDoor:
         loop = asyncio.get_running_loop()
         if self._settling is None or self._settling.loop is not loop:
             self._settling = Settling(loop)
-        await self._settling.wait(accepted, deadline_s=self._log_deadline_s)
+        await self._settling.wait(accepted, deadline_s=LOG_DEADLINE_S)
 
     async def _level(
         self, outcome: Outcome, claims: Claims, parameters: Parameters

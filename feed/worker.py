@@ -18,6 +18,7 @@ from feed.loop import ConsumeLoop
 from feed.ports import Feed
 from feed.stop_signals import StopSignals
 from feed.supervisor import Supervisor
+from feed.upkeep import trimming
 
 METRICS_HOST = "127.0.0.1"
 MAX_PORT = 65_535
@@ -77,13 +78,14 @@ class WorkerCommand(BaseCommand):
             lanes = self._configured_lanes(feed)
             self._lag.watch(feed, [(lane.group.value, lane.topic.value) for lane in lanes])
             self._say(_start_line(lanes, once=once))
-            ConsumeLoop(
-                feed,
-                lanes,
-                stop=signals.requested,
-                once=once,
-                on_commit=supervisor.note_progress,
-            ).run()
+            with trimming(feed):
+                ConsumeLoop(
+                    feed,
+                    lanes,
+                    stop=signals.requested,
+                    once=once,
+                    on_commit=supervisor.note_progress,
+                ).run()
             feed.flush(timeout_s=FLUSH_S)
         finally:
             self._lag.forget()

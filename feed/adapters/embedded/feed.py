@@ -22,7 +22,7 @@ from feed.adapters.embedded.log import TopicLog
 from feed.adapters.embedded.options import Options, parse_options
 from feed.adapters.embedded.producer import Producer, Publish
 from feed.adapters.embedded.reader import EmbeddedReader
-from feed.adapters.embedded.retention import passed_by_all, trim_partition
+from feed.adapters.embedded.retention import passed_by_all, trim_step
 from feed.clock import Clock
 from feed.errors import FeedUnavailable, RecordTooLarge
 from feed.ports import (
@@ -203,13 +203,26 @@ class EmbeddedFeed:
         before_ms = int(self._clock.now_ms() - keep_ms)
         with self._groups() as groups:
             passed = [groups.committed(group, topic) for group in CONSTANT_READERS[topic]]
+        return sum(
+            self._trim_partition(
+                TopicPartition(topic, partition),
+                before_ms=before_ms,
+                passed=passed_by_all(passed, partition),
+            )
+            for partition in self.bounds(topic)
+        )
+
+    def _trim_partition(
+        self, partition: TopicPartition, *, before_ms: int, passed: int | None
+    ) -> int:
+        """Step by step: others may use the handle, or close it, in between."""
         deleted = 0
-        for partition in self.bounds(topic):
-            with self._log(topic) as log:
-                deleted += trim_partition(
-                    log, partition, before_ms=before_ms, passed=passed_by_all(passed, partition)
-                )
-        return deleted
+        while True:
+            with self._log(partition.topic) as log:
+                count = trim_step(log, partition.partition, before_ms=before_ms, passed=passed)
+            if not count:
+                return deleted
+            deleted += count
 
     def close(self) -> None:
         with self._lock:

@@ -22,21 +22,17 @@ def passed_by_all(groups: Iterable[Mapping[int, Committed]], partition: int) -> 
     return min(positions, default=None)
 
 
-def trim_partition(log: TopicLog, partition: int, *, before_ms: int, passed: int | None) -> int:
-    """Delete the chunks appended before `before_ms` whose last record lies before `passed` (None:
-    no reader matters); the number of records deleted."""
-    deleted: int = 0
-    while True:
-        with writing(log.connection):
-            oldest = rows(log.connection, _OLDEST, (partition, CHUNKS_A_STEP))
-            doomed = [
-                (chunk, count)
-                for chunk, base, count, appended_at_ms in oldest
-                if appended_at_ms < before_ms and (passed is None or base + count <= passed)
-            ]
-            log.connection.executemany(
-                "DELETE FROM chunks WHERE id = ?", [(chunk,) for chunk, _ in doomed]
-            )
-        deleted += sum(int(count) for _, count in doomed)
-        if len(doomed) < CHUNKS_A_STEP:
-            return deleted
+def trim_step(log: TopicLog, partition: int, *, before_ms: int, passed: int | None) -> int:
+    """Delete some of the oldest chunks that were appended before `before_ms` and whose last record
+    lies before `passed` (None: no reader matters); the number of records, 0 when none are left."""
+    with writing(log.connection):
+        oldest = rows(log.connection, _OLDEST, (partition, CHUNKS_A_STEP))
+        doomed = [
+            (chunk, count)
+            for chunk, base, count, appended_at_ms in oldest
+            if appended_at_ms < before_ms and (passed is None or base + count <= passed)
+        ]
+        log.connection.executemany(
+            "DELETE FROM chunks WHERE id = ?", [(chunk,) for chunk, _ in doomed]
+        )
+    return sum(int(count) for _, count in doomed)

@@ -60,8 +60,8 @@ def describe_machine() -> None:
 
 
 def resident_mb(pid: int) -> float:
-    """Peak resident memory of a process so far, in MB."""
+    """Peak resident memory of a process so far, in MB; 0 when it has just ended."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM"):
             return int(line.split()[1]) / 1024
-    raise RuntimeError(f"process {pid} shows no memory")
+    return 0.0

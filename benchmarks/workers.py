@@ -1,7 +1,6 @@
 """Sink and projector, each draining the same feed with the real command; beside bare inserts of
 the same rows."""
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -10,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.corpus import START_MS, shop_events
-from benchmarks.figures import ROOT, Figure, say
+from benchmarks.figures import ROOT, Figure, resident_mb, say
 from feed.adapters.embedded import open_feed
 from feed.codec import encode
 from feed.event import Event, EventKey, ProjectId, event_key
@@ -82,15 +81,22 @@ def _raw_inserts(path: Path, records: Sequence[OutgoingRecord]) -> float:
 
 
 def _drain(stack: Stack, command: str) -> tuple[float, float]:
-    """Seconds and peak MB of one `--once` run."""
+    """Seconds and peak MB of one `--once` run. The peak is read while it runs: what `wait4` tells
+    would include this process's own memory, which the child had before it became another."""
     started = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, "manage.py", command, "--once"], cwd=ROOT, env=stack.environment()
+        [sys.executable, "manage.py", command, "--once"],
+        cwd=ROOT,
+        env=stack.environment(),
+        stderr=subprocess.DEVNULL,
     )
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(f"{command} ended with {status}")
-    return time.monotonic() - started, usage.ru_maxrss / 1024
+    peak_mb = 0.0
+    while process.poll() is None:
+        peak_mb = max(peak_mb, resident_mb(process.pid))
+        time.sleep(0.02)
+    if process.returncode:
+        raise RuntimeError(f"{command} ended with {process.returncode}")
+    return time.monotonic() - started, peak_mb
 
 
 def run() -> None:

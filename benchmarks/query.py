@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
-from timeseries.adapters.embedded import open_series_store
 
 from benchmarks.corpus import COUNTRIES, EVENT_NAMES, START_MS
 from benchmarks.figures import Figure, resident_mb, say
 from feed.event import HOUR_MS, event_key, key_hash
 from feed.sqlite import open_file, writing
 from tests.stack import Credentials, Stack
+from timeseries.adapters.embedded import open_series_store
 from timeseries.ports import Document
 
 EVENTS = 10_000_000

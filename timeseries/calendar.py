@@ -1,7 +1,7 @@
 """Calendar-true buckets: which instants tile a range in a time zone. Pure; knows no query and no
 engine.
 
-Rules, the same for ranges and buckets (docs/decisions tell why):
+Rules, the same for ranges and buckets (docs/decisions/0016-local-times.md):
 
 - A local time that the clock jumps over means the instant of the jump; one that it shows twice
   means the first of the two.

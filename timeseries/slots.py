@@ -18,7 +18,7 @@ SLOTS_A_PROJECT = 256
 """Properties of a project that can be queried, `properties.*` and `context.*` together."""
 REMEMBERED_OVER_LIMIT = 1_000
 """Names beyond the limit that are remembered, to say so in answers; later ones are not."""
-REREAD_AFTER_S = 1.0
+REREAD_AFTER_S = 0.005
 """A name that is not known is looked for in the database at most so often, by project."""
 ATTEMPTS = 20
 """Of giving slots while other projectors give some too."""

@@ -8,15 +8,22 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.db import connections
 from django.test.utils import override_settings
 
 from access.claims import Scope
+from feed.codec import encode
+from feed.consumer import Delivery
+from feed.ports import Record
 from tests.api.query.world import HOUR_MS, World, refusal
 from tests.builders import NOON_MS, make_event
 from timeseries.api import threads
 from timeseries.api.threads import QueryThreads
 from timeseries.backends import SERIES_STORE
 from timeseries.errors import QueryTimeout
+from timeseries.generations import READER
+from timeseries.projector import Projector
+from timeseries.slots import SlotRegistry
 
 SERIES = "/v1/query/series"
 TIMES = {"from": NOON_MS - HOUR_MS, "to": NOON_MS + HOUR_MS}
@@ -306,3 +313,41 @@ def test_more_queries_than_a_process_holds_are_told_to_come_again(
     assert refusal(response)[:2] == (503, "index_unavailable")
     assert response.headers["retry-after"] == "1"
     full.close()
+
+
+def test_a_registry_that_cannot_be_read_is_503(world: World, tmp_path: Path) -> None:
+    entry = connections.settings["default"]
+    name = entry["NAME"]
+    entry["NAME"] = str(tmp_path)
+    READER.forget()
+    try:
+        response = world.post(SERIES, QUERY)
+    finally:
+        entry["NAME"] = name
+        READER.forget()
+    assert refusal(response)[:2] == (503, "index_unavailable")
+    assert response.headers["retry-after"] == "1"
+
+
+def test_a_property_is_known_to_the_query_that_follows_its_first_event(world: World) -> None:
+    """With registries apart, as in a projector and a web process of their own."""
+    query = {"range": {"from": 0}, "filter": ["exists", "properties.fresh"]}
+    assert world.answer("/v1/query/total", query)["series"][0]["total"] == [0]
+    long_ago_ms = NOON_MS - 1000 * HOUR_MS
+    event = make_event(
+        project=world.ours.project, occurred_at_ms=long_ago_ms, properties='{"fresh": 1}'
+    )
+    deliveries = [Delivery(Record("events", 0, 0, 0, event.key, encode(event)), event)]
+    Projector(SERIES_STORE.get(), SlotRegistry()).handle(deliveries)
+    assert world.answer("/v1/query/total", query)["series"][0]["total"] == [1]
+
+
+def test_pages_of_the_projects_origins_may_read_the_answer(world: World) -> None:
+    asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "GET"}
+    preflight = world.ask("OPTIONS", SERIES, headers=asked)
+    assert preflight.status_code == 204
+    answer = world.get(SERIES, headers={"Origin": "https://shop.example"})
+    assert answer.headers["access-control-allow-origin"] == "https://shop.example"
+    assert "ETag" in answer.headers["access-control-expose-headers"]
+    foreign = world.get(SERIES, headers={"Origin": "https://elsewhere.example"})
+    assert "access-control-allow-origin" not in foreign.headers

@@ -31,7 +31,9 @@ HOUR_MS = 3_600_000
 class World:
     """Two projects; what is sent is sunk and projected when `send` returns."""
 
-    ours: ProjectKeys = field(default_factory=lambda: ProjectKeys(make_project_name()))
+    ours: ProjectKeys = field(
+        default_factory=lambda: ProjectKeys(make_project_name(), origins=("https://shop.example",))
+    )
     theirs: ProjectKeys = field(default_factory=lambda: ProjectKeys(make_project_name()))
 
     def send(self, events: Sequence[Event], *, sunk: bool = True) -> None:

@@ -18,7 +18,7 @@ from timeseries.domain import (
     Unit,
 )
 from timeseries.errors import QueryRefused
-from timeseries.intervals import LADDER, parse_interval
+from timeseries.intervals import AUTO_MAX_POINTS, LADDER, automatic, parse_interval
 from timeseries.parsing import Asker, QueryKind, parse_query
 
 ASKER = Asker("demo", 1_793_534_400_250)
@@ -182,6 +182,11 @@ def test_auto_is_the_smallest_step_for_some_hundred_points(hours: int, step: str
     query = _query(range={"from": 0, "to": hours * 3_600_000}, interval="auto")
     assert str(query.interval) == step
     assert len(query.buckets) <= 400
+
+
+def test_auto_always_fits() -> None:
+    assert len(_query(range={"from": 0, "to": "2199-12-31"}).buckets) == 230
+    assert str(automatic(AUTO_MAX_POINTS * 400 * 86_400_000)) == "1y"
 
 
 def test_too_many_buckets_name_the_smallest_interval_allowed() -> None:

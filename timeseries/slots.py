@@ -19,7 +19,9 @@ SLOTS_A_PROJECT = 256
 REMEMBERED_OVER_LIMIT = 1_000
 """Names beyond the limit that are remembered, to say so in answers; later ones are not."""
 REREAD_AFTER_S = 0.005
-"""A name that is not known is looked for in the database at most so often, by project."""
+"""A name that is not known is looked for in the database at most so often, by project: often enough
+that what was just acknowledged as projected can be asked for, and once for all fields of a
+query."""
 ATTEMPTS = 20
 """Of giving slots while other projectors give some too."""
 MAX_EXAMPLES = 3

@@ -10,7 +10,10 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 import environ
@@ -31,7 +34,8 @@ KNOWN = frozenset(
     }
 )
 DEV_VALUES_FILE = "dev.json"
-_INJECTED = re.compile(r"WEIR_(.*SERVICE_HOST|.*SERVICE_PORT.*|.*_PORT|.*_PORT_.*)\Z")
+DATABASE_SCHEMES = frozenset({"sqlite", "postgres", "postgresql"})
+_INJECTED = re.compile(r"WEIR_.*SERVICE_HOST|WEIR_.*SERVICE_PORT.*|WEIR(_.*)?_PORT(_.*)?")
 
 
 class WrongSetting(SystemExit):
@@ -55,7 +59,7 @@ def _is_ours(name: str) -> bool:
     base = name.removesuffix("_FILE")
     if base in KNOWN or base == "DATABASE_URL":
         return True
-    if not name.startswith("WEIR_") or _INJECTED.match(name):
+    if not name.startswith("WEIR_") or _INJECTED.fullmatch(name):
         return False
     raise WrongSetting(
         f"{name} is not a setting of Weir: unset it, or see docs/operations.md for the names"
@@ -65,11 +69,14 @@ def _is_ours(name: str) -> bool:
 def _dot_env(path: Path) -> Mapping[str, str]:
     if not path.is_file():
         return {}
-    values: dict[str, str] = {}
-    reader = environ.Env()
-    reader.ENVIRON = values
-    reader.read_env(str(path))
-    return values
+
+    class Reader(environ.Env):  # type: ignore[misc]  # no types in django-environ
+        """Reads into a mapping of its own: the process's environment stays as it is."""
+
+        ENVIRON: ClassVar[dict[str, str]] = {}
+
+    Reader.read_env(str(path))
+    return Reader.ENVIRON
 
 
 def _resolve_files(values: Mapping[str, str]) -> dict[str, str]:
@@ -90,8 +97,13 @@ def _dev_values(data_dir: Path) -> dict[str, str]:
     path = data_dir / DEV_VALUES_FILE
     if not path.is_file():
         return {}
-    values = json.loads(path.read_text())
-    return {str(name): str(value) for name, value in values.items()}
+    try:
+        values = json.loads(path.read_text())
+    except (OSError, ValueError) as exc:
+        raise WrongSetting(f"{path} cannot be read ({exc}): delete it, dev makes it anew") from exc
+    if not isinstance(values, dict) or not values.keys() <= KNOWN:
+        raise WrongSetting(f"{path} holds more than settings: delete it, dev makes it anew")
+    return {name: str(value) for name, value in values.items()}
 
 
 def choice_list(name: str, value: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
@@ -137,3 +149,39 @@ def engine(name: str, url: str, backends: Mapping[str, str]) -> dict[str, object
         raise WrongSetting(f"{name} is {url!r}: it takes a URL that starts with {known}")
     pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True)
     return {"BACKEND": backends[scheme], "URL": url, "OPTIONS": dict(pairs)}
+
+
+def database(name: str, url: str) -> dict[str, Any]:
+    """Django's entry for a database URL: SQLite or PostgreSQL. Raises WrongSetting without the
+    URL, which holds a password."""
+    config: dict[str, Any] = {}
+    if url.partition(":")[0] in DATABASE_SCHEMES:
+        with suppress(ValueError):
+            config = environ.Env.db_url_config(url)
+    if config.get("NAME") in (None, "", ":memory:"):
+        raise WrongSetting(
+            f"{name} is not a database URL: it takes sqlite:///path or postgres://user:pass@host/db"
+        )
+    return config
+
+
+def public_url(name: str, value: str) -> str:
+    """An address without path, or nothing. Raises WrongSetting."""
+    parts = urlsplit(value)
+    if value and (parts.scheme not in ("http", "https") or not parts.netloc or parts.path):
+        raise WrongSetting(
+            f"{name} is {value!r}: it takes scheme and host alone, such as https://weir.example"
+        )
+    return value
+
+
+def addresses(name: str, value: str) -> str:
+    """Comma-separated addresses and networks, or `*`. Raises WrongSetting."""
+    for part in value.split(",") if value not in ("", "*") else []:
+        try:
+            ip_network(part.strip())
+        except ValueError as exc:
+            raise WrongSetting(
+                f"{name} has {part!r}: it takes addresses or networks, separated by commas, or *"
+            ) from exc
+    return value

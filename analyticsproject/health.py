@@ -1,14 +1,16 @@
 """Health doors: `/healthz` says that the process lives and touches no engine; `/readyz` asks the
 engines; `/metrics` is what Prometheus reads, with scope operate.
 
-A ping that does not come back in time is left behind in a pool of its own, and the next probe waits
-for it instead of starting another: a hanging engine costs one thread, however often it is asked.
+A ping that does not come back in time is left behind in a thread of its own, and the next probe
+waits for it instead of starting another: a hanging engine costs one thread, however often it is
+asked, and never keeps the process from ending.
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -67,12 +69,8 @@ class Prober:
 
     pings: Mapping[str, Callable[[], None]] = field(default_factory=lambda: PINGS)
     limit_s: float = PING_LIMIT_S
-    _pool: ThreadPoolExecutor = field(init=False)
     _running: dict[str, "Future[Finding]"] = field(default_factory=dict, init=False)
     _found: tuple[float, dict[str, Finding]] | None = field(default=None, init=False)
-
-    def __post_init__(self) -> None:
-        self._pool = ThreadPoolExecutor(len(self.pings), thread_name_prefix="probe")
 
     async def probe(self) -> dict[str, Finding]:
         """A finding an engine, at most CACHED_S old, within about `limit_s`."""
@@ -86,12 +84,21 @@ class Prober:
     async def _ask(self, name: str) -> Finding:
         running = self._running.get(name)
         if running is None or running.done():
-            running = self._running[name] = self._pool.submit(_measure, self.pings[name])
+            running = self._running[name] = _start(name, self.pings[name])
         try:
             waiting = asyncio.shield(asyncio.wrap_future(running))
             return await asyncio.wait_for(waiting, self.limit_s)
         except TimeoutError:
             return Finding(f"no answer within {self.limit_s:g} s", round(self.limit_s * 1000))
+
+
+def _start(name: str, ping: Callable[[], None]) -> "Future[Finding]":
+    found: Future[Finding] = Future()
+    thread = threading.Thread(
+        target=lambda: found.set_result(_measure(ping)), name=f"probe-{name}", daemon=True
+    )
+    thread.start()
+    return found
 
 
 def _measure(ping: Callable[[], None]) -> Finding:

@@ -3,8 +3,6 @@ connects."""
 
 from pathlib import Path
 
-import environ
-
 from analyticsproject import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -31,9 +29,9 @@ SERIES_STORE = env.engine(
     ENVIRONMENT.get("WEIR_TIMESERIES_URL", "embedded:"),
     {"embedded": "timeseries.adapters.embedded.open_series_store"},
 )
-PUBLIC_URL = ENVIRONMENT.get("WEIR_PUBLIC_URL", "")
+PUBLIC_URL = env.public_url("WEIR_PUBLIC_URL", ENVIRONMENT.get("WEIR_PUBLIC_URL", ""))
 CRASH_POINT = ENVIRONMENT.get("WEIR_CRASH_POINT", "")  # fault tests only: feed/crash_points.py
-TRUSTED_PROXIES = ENVIRONMENT.get("WEIR_TRUSTED_PROXIES", "")
+TRUSTED_PROXIES = env.addresses("WEIR_TRUSTED_PROXIES", ENVIRONMENT.get("WEIR_TRUSTED_PROXIES", ""))
 
 # -- Django --
 
@@ -99,8 +97,9 @@ WHITENOISE_AUTOREFRESH = False
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 DATABASES = {
-    "default": environ.Env.db_url_config(
-        ENVIRONMENT.get("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'django.sqlite3'}"
+    "default": env.database(
+        "DATABASE_URL",
+        ENVIRONMENT.get("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'django.sqlite3'}",
     )
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":

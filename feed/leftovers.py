@@ -9,7 +9,7 @@ from django.utils.module_loading import import_string
 
 from feed.errors import FeedError
 from feed.ports import Feed
-from feed.topics import CONSTANT_READERS, Topic
+from feed.topics import CONSTANT_READERS
 
 EMBEDDED = "feed.adapters.embedded.open_feed"
 
@@ -40,8 +40,8 @@ def refuse_unread_leftovers() -> None:
         held = ", ".join(f"{count} for {group}" for group, count in unread.items())
         raise UnreadLeftovers(
             f"weir: WEIR_FEED_URL has changed, but the embedded feed in {folder} still holds "
-            f"unread records ({held}): set WEIR_FEED_URL=embedded: and run run_warehouse_sink "
-            "--once and run_projector --once, then start again"
+            f"unread records ({held}): set WEIR_FEED_URL=embedded: and let serve, "
+            "run_warehouse_sink and run_projector run until pipeline_status shows no lag"
         )
 
 
@@ -49,9 +49,9 @@ def unread_by_group(feed: Feed) -> dict[str, int]:
     """Records that each constant reader has not passed; readers that passed everything are
     absent."""
     unread: dict[str, int] = {}
-    for topic in (Topic.EVENTS, Topic.HISTORY):
-        bounds = feed.bounds(topic)
-        for group in CONSTANT_READERS[topic]:
+    for topic, groups in CONSTANT_READERS.items():
+        bounds = feed.bounds(topic) if groups else {}
+        for group in groups:
             committed = feed.committed(group, topic)
             count = sum(
                 bound.end - (committed[partition].position if partition in committed else 0)

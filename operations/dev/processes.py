@@ -43,6 +43,12 @@ class Part:
             start_new_session=True,
         )
 
+    def forget(self) -> None:
+        """Let go of a process that has ended."""
+        if self.process is not None and self.process.stdin is not None:
+            self.process.stdin.close()
+        self.process = None
+
     def is_running(self) -> bool:
         """Whether the process lives."""
         return self.process is not None and self.process.poll() is None
@@ -72,7 +78,7 @@ class Parts:
                 self._ended(part, part.process.returncode)
 
     def _ended(self, part: Part, code: int) -> None:
-        part.process = None
+        part.forget()
         if part.may_end and code == 0:
             return
         if time.monotonic() - part.started_at_s >= STEADY_S:
@@ -94,7 +100,7 @@ class Parts:
                 self._say(f"{part.name} did not stop within {STOP_LIMIT_S:g} s: killed")
                 process.kill()
                 process.wait()
-            part.process = None
+            part.forget()
 
 
 def _in_words(code: int) -> str:

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from uvicorn.supervisors import Multiprocess
 
 from feed.leftovers import refuse_unread_leftovers
+from operations.engines import WrongEngine, check_engines
 from operations.sockets import PortTaken, bind
 
 KEEP_ALIVE_S = 75  # longer than the 60 s that proxies keep idle connections
@@ -41,12 +42,20 @@ class Command(BaseCommand):
             )
         if options["workers"] < 1:
             raise CommandError("--workers counts from 1")
+        _check_engines()
         refuse_unread_leftovers()
         listening = _bind(options["host"], options["port"])
         config = _config(options["host"], listening.getsockname()[1], options["workers"])
         signal.signal(signal.SIGTERM, _exit_cleanly)
         signal.signal(signal.SIGINT, _exit_cleanly)
         _run(config, listening)
+
+
+def _check_engines() -> None:
+    try:
+        check_engines()
+    except WrongEngine as exc:
+        raise CommandError(str(exc)) from exc
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -1,6 +1,6 @@
 """The projector: from deliveries of the feed to documents of the view, a batch at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from django.db import Error as DjangoDatabaseError
@@ -22,6 +22,8 @@ MINUTE_MS = 60_000
 MAX_RANGES = 1_000
 """Changed minutes that are told one by one; more are told as hours."""
 DATABASE_RETRY_S = 1.0
+CHUNK_CHARS = 4 * 1024 * 1024
+"""JSON that is taken apart at a time: ten times as much memory while it is."""
 
 
 class _Ready(NamedTuple):
@@ -45,12 +47,11 @@ class Projector:
         Returns the deliveries whose properties are no JSON objects, which ingest never admits.
         Raises Backpressure while the store or the registry's database can't take them.
         """
-        ready, poison = _flattened(batch)
         reach("projector.before_write")
+        poison: list[Poison] = []
         try:
-            for generation in written_generations():
-                documents = self._documents(ready, generation)  # 1 slots committed, 2 projected
-                self._store.write(documents, generations=(generation,))  # 3 durably readable
+            for chunk in _chunks(batch):
+                poison += self._project(chunk)
         except SeriesBackpressure as exc:
             raise Backpressure(str(exc), retry_after_s=exc.retry_after_s) from exc
         except DjangoDatabaseError as exc:
@@ -59,13 +60,20 @@ class Projector:
                 f"the database does not give slots now: {exc}", retry_after_s=DATABASE_RETRY_S
             ) from exc
         reach("projector.after_write")
-        self._changes += _changed(ready)
         return poison
 
     def take_changes(self) -> Sequence[ChangedRange]:
         """The ranges whose figures may have changed since the last call."""
         changes, self._changes = merge_ranges(self._changes), []
         return changes
+
+    def _project(self, batch: Sequence[Delivery]) -> list[Poison]:
+        ready, poison = _flattened(batch)
+        for generation in written_generations():
+            documents = self._documents(ready, generation)  # 1 slots committed, 2 projected
+            self._store.write(documents, generations=(generation,))  # 3 durably readable
+        self._changes += _changed(ready)
+        return poison
 
     def _documents(self, ready: Sequence[_Ready], generation: int) -> list[Document]:
         projects: dict[str, list[_Ready]] = {}
@@ -97,6 +105,18 @@ class Projector:
         if news:
             self._slots.observe(project, _observations(news), generation)
         return documents
+
+
+def _chunks(batch: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
+    """The batch in parts of at most CHUNK_CHARS of properties: nearly always the whole of it."""
+    start = chars = 0
+    for index, delivery in enumerate(batch):
+        chars += len(delivery.event.properties) + len(delivery.event.context)
+        if chars > CHUNK_CHARS and index > start:
+            yield batch[start:index]
+            start = index
+            chars = len(delivery.event.properties) + len(delivery.event.context)
+    yield batch[start:]
 
 
 def _observations(ready: Sequence[_Ready]) -> dict[str, Observation]:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max
@@ -18,6 +19,7 @@ SLOTS_A_PROJECT = 256
 """Properties of a project that can be queried, `properties.*` and `context.*` together."""
 REMEMBERED_OVER_LIMIT = 1_000
 """Names beyond the limit that are remembered, to say so in answers; later ones are not."""
+_MOST_NAMES = SLOTS_A_PROJECT + REMEMBERED_OVER_LIMIT
 REREAD_AFTER_S = 0.005
 """A name that is not known is looked for in the database at most so often, by project: often enough
 that what was just acknowledged as projected can be asked for, and once for all fields of a
@@ -114,7 +116,7 @@ class SlotRegistry:
         name beyond the limit is missing from it."""
         with self._lock:
             known = self._of(project, generation)
-            missing = [name for name in names if not known.has(name)]
+            missing = list(islice((name for name in names if not known.has(name)), _MOST_NAMES))
             if missing and not (known.is_full() and len(known.slots) >= SLOTS_A_PROJECT):
                 self._give(project, generation, missing)
                 known = self._read(project, generation)
@@ -144,9 +146,14 @@ class SlotRegistry:
         """Note types that were not seen before; writes nothing when there are none."""
         with self._lock:
             known = self._of(project, generation)
-            for name, seen in observations.items():
-                if known.has(name) and not seen.types <= known.types.get(name, frozenset()):
-                    self._note(project, generation, name, seen)
+            news = {
+                name: seen
+                for name, seen in observations.items()
+                if known.has(name) and not seen.types <= known.types.get(name, frozenset())
+            }
+            if news:
+                _note(project, generation, news)
+                for name, seen in news.items():
                     known.note(name, seen.types)
 
     def kinds(self, project: str, generation: int) -> Kinds:
@@ -187,23 +194,29 @@ class SlotRegistry:
             else:
                 return
 
-    def _note(self, project: str, generation: int, name: str, seen: Observation) -> None:
-        with transaction.atomic():
-            row = PropertySlot.objects.select_for_update().get(
-                generation=generation, project=project, name=name
+
+def _note(project: str, generation: int, news: Mapping[str, Observation]) -> None:
+    """In one transaction, since a batch can bring hundreds of names."""
+    with transaction.atomic():
+        rows = list(
+            PropertySlot.objects.select_for_update().filter(
+                generation=generation, project=project, name__in=list(news)
             )
+        )
+        for row in rows:
+            seen = news[row.name]
             for kind in seen.types:
                 setattr(row, _TYPE_FIELDS[kind], True)
             if len(row.examples) < MAX_EXAMPLES and seen.example not in row.examples:
                 row.examples = [*row.examples, seen.example]
-            row.save()
+        PropertySlot.objects.bulk_update(rows, [*_TYPE_FIELDS.values(), "examples"])
 
 
 def _insert(project: str, generation: int, names: Sequence[str]) -> None:
     """The next free slots to the names that have none; beyond the limit, remember the first
     names."""
     rows = PropertySlot.objects.filter(generation=generation, project=project)
-    present = set(rows.filter(name__in=names).values_list("name", flat=True))
+    present = set(rows.values_list("name", flat=True))
     highest = rows.aggregate(highest=Max("slot"))["highest"]
     free = 0 if highest is None else highest + 1
     room = REMEMBERED_OVER_LIMIT - rows.filter(slot=None).count()

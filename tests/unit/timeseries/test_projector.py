@@ -164,6 +164,27 @@ def test_types_and_examples_are_noted_also_when_they_come_later(
     assert seen.examples == ("x", 3.0, True)
 
 
+def test_a_batch_of_very_large_events_is_written_in_parts(
+    projector: Projector, store: EmbeddedSeriesStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projector_module, "CHUNK_CHARS", 100)
+    sizes: list[int] = []
+    write = store.write
+
+    def measure(documents: Sequence[Document], *, generations: Sequence[int]) -> None:
+        sizes.append(len(documents))
+        write(documents, generations=generations)
+
+    monkeypatch.setattr(store, "write", measure)
+    large = '{"a": "' + "x" * 200 + '"}'
+    small = '{"a": "' + "x" * 20 + '"}'
+
+    projector.handle(deliver(*(make_event(properties=each) for each in (large, small, small))))
+
+    assert (sizes, total(store)) == ([1, 2], (3,))
+    assert projector.take_changes() == [ChangedRange("demo", NOON_MS, NOON_MS + MINUTE_MS)]
+
+
 def test_a_batch_of_known_properties_asks_the_database_nothing(
     projector: Projector, django_assert_num_queries: object
 ) -> None:

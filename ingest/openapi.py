@@ -93,7 +93,7 @@ _PARAMETERS = [
     _query(
         "wait",
         {
-            "type": "integer",
+            "type": "number",
             "minimum": 0,
             "maximum": int(MAX_WAIT_S),
             "default": int(DEFAULT_WAIT_S),

@@ -19,6 +19,7 @@ from timeseries.backends import SERIES_STORE
 from timeseries.generations import READER
 from timeseries.models import Generation, ServedGeneration
 from timeseries.ports import SeriesStore
+from timeseries.slots import get_slots
 from warehouse.backends import EVENT_STORE
 from warehouse.ports import EventStore
 
@@ -77,5 +78,6 @@ def _make_generation() -> None:
 
 def _forget() -> None:
     READER.forget()
+    get_slots().forget()
     for backend in _HANDLES:
         backend.forget()

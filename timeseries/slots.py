@@ -156,6 +156,11 @@ class SlotRegistry:
                 for name, seen in news.items():
                     known.note(name, seen.types)
 
+    def forget(self) -> None:
+        """Read anew what is asked for next: another database, or a test's."""
+        with self._lock:
+            self._known.clear()
+
     def kinds(self, project: str, generation: int) -> Kinds:
         """The types seen, as far as this process knows: what they cover needs no `observe`."""
         with self._lock:

@@ -1,0 +1,83 @@
+"""The projector's command, from the feed's topics to figures."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+
+from feed.codec import encode
+from feed.ports import OutgoingRecord
+from feed.topics import Group, Topic
+from tests.builders import NOON_MS, make_event, make_project_name
+from tests.local_pipeline import LocalPipeline, local_pipeline
+from tests.series_builders import COUNT, make_query
+from timeseries.domain import Agg, Metric, PropertyField
+from timeseries.slots import get_slots
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path, db: None) -> Iterator[LocalPipeline]:
+    with local_pipeline(tmp_path) as running:
+        yield running
+
+
+def test_live_events_and_history_end_up_in_the_view_once(pipeline: LocalPipeline) -> None:
+    project = make_project_name()
+    events = [
+        make_event(project=project, occurred_at_ms=NOON_MS + index, properties=f'{{"n": {index}}}')
+        for index in range(60)
+    ]
+    pipeline.publish_events([*events[:40], *events[:5]])
+    replayed = [OutgoingRecord(event.key, encode(event)) for event in events[30:]]
+    pipeline.publish(Topic.HISTORY, replayed)
+
+    call_command("run_projector", once=True)
+
+    number = PropertyField("properties.n", get_slots().lookup(project, "properties.n", 1))
+    query = make_query(COUNT, Metric("s", Agg.SUM, number), project=project)
+    (whole,) = pipeline.series.figures(query, generation=1, timeout_s=30.0).groups
+    assert whole.total == (60, float(sum(range(60))))
+    for group, topic in (
+        (Group.PROJECTOR, Topic.EVENTS),
+        (Group.PROJECTOR_HISTORY, Topic.HISTORY),
+    ):
+        committed = pipeline.feed.committed(group, topic)
+        ends = pipeline.feed.bounds(topic)
+        assert {partition: found.position for partition, found in committed.items()} == {
+            partition: found.end for partition, found in ends.items() if found.end
+        }
+
+
+def test_changes_are_announced_for_what_became_readable(pipeline: LocalPipeline) -> None:
+    reader = pipeline.feed.reader(Topic.CHANGES)
+    project = make_project_name()
+    pipeline.publish_events([make_event(project=project)])
+
+    call_command("run_projector", once=True)
+
+    said: list[bytes] = []
+    for _ in range(20):
+        said += [record.value for record in reader.poll(100, timeout_s=0.5)]
+        if any(b'"changed"' in value for value in said):
+            break
+    reader.close()
+    assert any(b'"changed"' in value and project.encode() in value for value in said)
+
+
+def test_an_event_whose_properties_are_no_object_goes_to_the_dead_letters(
+    pipeline: LocalPipeline,
+) -> None:
+    project = make_project_name()
+    pipeline.publish_events(
+        [make_event(project=project, properties="[]"), make_event(project=project)]
+    )
+
+    call_command("run_projector", once=True)
+
+    ends = pipeline.feed.bounds(Topic.DEAD_LETTERS)
+    assert sum(bounds.end for bounds in ends.values()) == 1
+    (whole,) = pipeline.series.figures(
+        make_query(project=project), generation=1, timeout_s=30.0
+    ).groups
+    assert whole.total == (1,)

@@ -116,16 +116,18 @@ class Accepted:
     def outcome(self) -> Outcome:
         """What is known now. A row whose record is not known to be logged, or whose dead letter is
         not, is `retry`: sent again, it does no harm."""
-        positions: dict[TopicPartition, int] = {}
+        highest: dict[int, int] = {}
         retry_after_s: float | None = None
         for part in self._published:
             for row, outcome in zip(part.rows, part.ticket.outcomes(), strict=True):
                 if type(outcome) is Logged:
-                    if part.topic is Topic.EVENTS:
-                        place = TopicPartition(Topic.EVENTS, outcome.partition)
-                        positions[place] = max(positions.get(place, -1), outcome.offset)
+                    if part.topic is Topic.EVENTS and outcome.offset > highest.get(
+                        outcome.partition, -1
+                    ):
+                        highest[outcome.partition] = outcome.offset
                 elif _fail(row, outcome):
                     retry_after_s = max(retry_after_s or MIN_RETRY_AFTER_S, _delay_s(outcome))
+        positions = {TopicPartition(Topic.EVENTS, number): top for number, top in highest.items()}
         return Outcome(self._results, _count(self._results), positions, retry_after_s)
 
 
@@ -250,7 +252,14 @@ def _delay_s(outcome: RecordOutcome) -> float:
 
 
 def _count(results: Sequence[RowResult]) -> Counts:
-    counts = dict.fromkeys(Result, 0)
-    for row in results:
-        counts[row.result] += 1
-    return Counts(**{result.value: count for result, count in counts.items()})
+    counts = Counts()
+    for row in results:  # compared, not looked up: an enum's hash is computed in Python
+        if row.result is Result.OK:
+            counts.ok += 1
+        elif row.result is Result.WARNING:
+            counts.warning += 1
+        elif row.result is Result.REJECTED:
+            counts.rejected += 1
+        else:
+            counts.retry += 1
+    return counts

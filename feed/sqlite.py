@@ -7,6 +7,7 @@ and checkpoint (docs/decisions/0003-embedded-engines.md). Each connection belong
 """
 
 import os
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,11 +36,30 @@ FILE_FAULTS = (
 """What a disk or an operator can do to a file: an adapter turns it into its port's unavailability.
 Anything else that SQLite raises is a bug of ours."""
 
+_open: "weakref.WeakSet[Connection]" = weakref.WeakSet()
+_of_parent: list[Connection] = []
+"""In a forked child: what its parent had open. Neither used nor closed here, so never collected."""
+
+
+class ForkedWithOpenFiles(apsw.Error):
+    """This process was forked while its parent had SQLite files open: open them after the fork, or
+    start a new process."""
+
+    def __init__(self) -> None:
+        super().__init__((self.__doc__ or "").strip())
+
 
 def open_file(path: Path, *, cache_mb: int = 8, mmap_mb: int = 64) -> Connection:
-    """A connection to a file in WAL mode, fully synchronous; the folder is made if need be."""
+    """A connection to a file in WAL mode, fully synchronous; the folder is made if need be.
+
+    Raises ForkedWithOpenFiles in a child that inherited open files: SQLite would take its parent's
+    locks for its own, and the parent could delete a WAL that the child writes.
+    """
+    if _of_parent:
+        raise ForkedWithOpenFiles
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = apsw.Connection(os.fspath(path), statementcachesize=256)
+    _open.add(connection)
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "full")
@@ -79,3 +99,18 @@ def rows(
 ) -> list[tuple[Any, ...]]:  # Any: a column's type is the schema's
     """Every row of a statement; its read transaction is over on return."""
     return connection.execute(statement, tuple(bindings)).fetchall()
+
+
+def _is_open(connection: Connection) -> bool:
+    try:
+        return connection.open_flags != 0
+    except apsw.ConnectionClosedError:
+        return False
+
+
+def _after_fork() -> None:
+    _of_parent.extend(filter(_is_open, _open))
+    _open.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)

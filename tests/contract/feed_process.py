@@ -8,7 +8,9 @@ import json
 import os
 import resource
 import sys
+from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -17,7 +19,14 @@ from feed.adapters.embedded import EmbeddedFeed, open_feed
 from feed.errors import FeedUnavailable, Fenced
 from feed.ports import OutgoingRecord, TopicPartition
 from feed.ticket import Logged, Ticket
-from tests.contract.feed_driver import GroupMember, logged, make_records, positions_after, publish
+from tests.contract.feed_driver import (
+    PATIENCE_S,
+    GroupMember,
+    logged,
+    make_records,
+    positions_after,
+    publish,
+)
 
 TOPIC = "events"
 GROUP = "projector"
@@ -50,20 +59,23 @@ def _batches() -> Iterator[Sequence[OutgoingRecord]]:
 
 
 def produce(feed: EmbeddedFeed, journal: Journal) -> None:
-    """Publish for ever; journal every logged record as its ticket says."""
-    tickets: list[tuple[Sequence[OutgoingRecord], Ticket]] = []
+    """Publish for ever; journal what is logged the moment that the tickets say so."""
+    tickets: deque[Ticket] = deque()
     for records in _batches():
-        tickets.append((records, feed.publish(TOPIC, records)))
-        if len(tickets) < IN_FLIGHT:
-            continue
-        sent, ticket = tickets.pop(0)
-        outcomes = logged(ticket)
-        journal.write(
-            [
-                (outcome.partition, outcome.offset, record.value.decode())
-                for record, outcome in zip(sent, outcomes, strict=True)
-            ]
-        )
+        ticket = feed.publish(TOPIC, records)
+        ticket.add_done_callback(partial(_journal_logged, journal, records, ticket))
+        tickets.append(ticket)
+        if len(tickets) >= IN_FLIGHT:
+            tickets.popleft().wait(timeout_s=PATIENCE_S)
+
+
+def _journal_logged(journal: Journal, records: Sequence[OutgoingRecord], ticket: Ticket) -> None:
+    journal.write(
+        [
+            (outcome.partition, outcome.offset, record.value.decode())
+            for record, outcome in zip(records, logged(ticket), strict=True)
+        ]
+    )
 
 
 def consume(feed: EmbeddedFeed, journal: Journal) -> None:
@@ -98,22 +110,37 @@ def hold(feed: EmbeddedFeed, journal: Journal) -> None:
 
 
 def fork(feed: EmbeddedFeed, journal: Journal) -> None:
-    """Publish and read before a fork and on both sides of it, all through one handle."""
-    publish(feed, TOPIC, make_records(10))
+    """Fork with a handle that has opened nothing yet, and use it on both sides."""
     child = os.fork()
     side = "parent" if child else "child"
-    sent = [OutgoingRecord(f"{side}-{n}".encode(), side.encode()) for n in range(200)]
-    for record in sent:
-        (outcome,) = publish(feed, TOPIC, [record])
+    for number in range(200):
+        (outcome,) = publish(feed, TOPIC, [OutgoingRecord(f"{side}-{number}".encode(), b"")])
         journal.write(side, outcome.partition, outcome.offset)
-    ends = sum(bounds.end for bounds in feed.bounds(TOPIC).values())
-    journal.write(f"{side} done", ends, len(feed.committed(GROUP, TOPIC)))
     feed.close()
+    _end_fork(child, journal)
+
+
+def fork_late(feed: EmbeddedFeed, journal: Journal) -> None:
+    """Fork with a handle that has files open, and use it on both sides."""
+    publish(feed, TOPIC, make_records(1))
+    feed.bounds(TOPIC)
+    child = os.fork()
     if child:
-        _, status = os.waitpid(child, 0)
-        journal.write("status", status)
+        publish(feed, TOPIC, make_records(1))
+        journal.write("parent", "logged")
     else:
+        ticket = feed.publish(TOPIC, make_records(1))
+        ticket.wait(timeout_s=PATIENCE_S)
+        journal.write("child", str(ticket.outcomes()[0]))
+    feed.close()
+    _end_fork(child, journal)
+
+
+def _end_fork(child: int, journal: Journal) -> None:
+    if not child:
         os._exit(0)
+    _, status = os.waitpid(child, 0)
+    journal.write("status", status)
 
 
 def full(feed: EmbeddedFeed, journal: Journal) -> None:
@@ -148,7 +175,7 @@ def main() -> None:
     name, data_dir, path, *crash_point = sys.argv[1:]
     crash_points.arm("".join(crash_point))
     feed = open_feed("embedded:", {"lease_s": LEASE_S}, Path(data_dir))
-    roles = {role.__name__: role for role in (produce, consume, hold, fork, full, idle)}
+    roles = {role.__name__: role for role in (produce, consume, hold, fork, fork_late, full, idle)}
     roles[name](feed, Journal(path))
 
 

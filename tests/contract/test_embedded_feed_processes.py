@@ -176,19 +176,31 @@ def test_a_killed_member_is_known_to_be_gone_before_its_lease_ends(
     feed.set_committed(GROUP, positions_after([]))
 
 
-def test_a_handle_used_before_a_fork_works_on_both_sides_of_it(
+def test_a_handle_that_opened_nothing_works_on_both_sides_of_a_fork(
     feed: EmbeddedFeed, start: Start
 ) -> None:
     worker = start("fork")
 
     assert worker.end() == 0
 
-    lines = worker.lines()
-    placed = [tuple(line[1:]) for line in lines if line[0] in ("parent", "child")]
+    placed = [tuple(line[1:]) for line in worker.lines() if line[0] in ("parent", "child")]
     assert len(set(placed)) == len(placed) == 400
-    assert {str(line[0]) for line in lines} >= {"parent done", "child done"}
-    assert ["status", 0] in lines
-    assert len(_log(feed)) == 410
+    assert ["status", 0] in worker.lines()
+    assert sum(bounds.end for bounds in feed.bounds(TOPIC).values()) == 400
+
+
+def test_a_handle_with_open_files_refuses_in_a_forked_child_and_serves_the_parent(
+    feed: EmbeddedFeed, start: Start
+) -> None:
+    worker = start("fork_late")
+
+    assert worker.end() == 0
+
+    said = {str(line[0]): line[1] for line in worker.lines()}
+    assert said["parent"] == "logged"
+    assert "forked while its parent had SQLite files open" in str(said["child"])
+    assert said["status"] == 0
+    assert sum(bounds.end for bounds in feed.bounds(TOPIC).values()) == 2
 
 
 def test_a_full_disk_is_unavailable_and_forgotten_once_there_is_room(

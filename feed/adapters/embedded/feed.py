@@ -65,17 +65,15 @@ class EmbeddedFeed:
         _HANDLES.add(self)
 
     def _start_anew(self) -> None:
-        """Also in a forked child, where the parent's connections, thread and lock must not be
-        used."""
+        """Also in a forked child, whose parent's thread and lock are not there."""
         self._lock = threading.RLock()
         self._producer: Producer | None = None
         self._connections: dict[Path, Connection] = {}
         self._observers: dict[str, Observer] = {}
 
     def after_fork(self) -> None:
-        """In the child: leave what is the parent's alone (closing it here could take its locks),
-        open anew."""
-        _PARENTS.append((self._producer, self._connections))
+        """In the child: a handle that has opened nothing works on. Where it has, opening is
+        refused, and the handle says so (feed/sqlite.py)."""
         self._start_anew()
 
     # -- producing --
@@ -261,8 +259,6 @@ class EmbeddedFeed:
 
 
 _HANDLES: "weakref.WeakSet[EmbeddedFeed]" = weakref.WeakSet()
-_PARENTS: list[object] = []
-"""What a forked child must neither use nor close: kept, so that nothing collects it."""
 
 
 def _after_fork() -> None:

@@ -1,7 +1,7 @@
 """Members in trouble: clocks that jump, files that fail, records that vanish ahead of a reader."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -55,12 +55,14 @@ def _settled(*members: GroupMember) -> bool:
     )
 
 
-def _poll_through(seconds: float, time: _Clock, *members: GroupMember) -> None:
+def _poll_until(condition: Callable[[], bool], time: _Clock, *members: GroupMember) -> None:
     """Time passes in small steps while these members poll."""
-    for _ in range(int(seconds * 4)):
+
+    def came_true() -> bool:
         time.now_s += 0.25
-        for member in members:
-            member.poll()
+        return condition()
+
+    wait_until(came_true, polling=members)
 
 
 @pytest.mark.parametrize("jump_ms", [YEAR_MS, -YEAR_MS])
@@ -68,8 +70,7 @@ def test_a_jump_of_the_wall_clock_moves_no_lease(
     timed_feed: EmbeddedFeed, time: _Clock, jump_ms: int
 ) -> None:
     one, two = members = [GroupMember(timed_feed, "g", "events") for _ in range(2)]
-    while not _settled(*members):
-        _poll_through(1, time, *members)
+    _poll_until(lambda: _settled(*members), time, *members)
     held = [member.consumer.assignment() for member in members]
 
     time.now_ms += jump_ms
@@ -89,13 +90,10 @@ def test_a_silent_member_is_taken_over_whatever_the_wall_clock_does(
     timed_feed: EmbeddedFeed, time: _Clock, jump_ms: int
 ) -> None:
     silent, other = [GroupMember(timed_feed, "g", "events") for _ in range(2)]
-    while not _settled(silent, other):
-        _poll_through(1, time, silent, other)
+    _poll_until(lambda: _settled(silent, other), time, silent, other)
 
     time.now_ms += jump_ms
-    _poll_through(5.5, time, other)  # the silent one's heart stops: it polls no more
-    while len(other.consumer.assignment()) < 4:
-        _poll_through(1, time, other)
+    _poll_until(lambda: len(other.consumer.assignment()) == 4, time, other)
 
     assert [member.id for member in timed_feed.members("g")] != []
     assert len(timed_feed.members("g")) == 1

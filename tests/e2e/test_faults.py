@@ -67,11 +67,10 @@ class Run:
         expelled."""
         feed = open_feed("embedded:", {}, self.stack.data_dir)
         try:
-            for group, count in counts.items():
-                wait_until(
-                    f"{group} has {count} members",
-                    lambda group=group, count=count: len(feed.members(group)) == count,
-                )
+            wait_until(
+                f"the groups have {counts} members",
+                lambda: all(len(feed.members(group)) == n for group, n in counts.items()),
+            )
         finally:
             feed.close()
 

@@ -31,6 +31,10 @@ from tests.unit.feed.loops import (
 )
 
 
+# Between two attempts a worker closes Django's old connections, which other tests may have left.
+pytestmark = pytest.mark.django_db
+
+
 class Worker(WorkerCommand):
     """A worker whose handler the test keeps."""
 

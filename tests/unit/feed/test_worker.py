@@ -30,7 +30,6 @@ from tests.unit.feed.loops import (
     publish_values,
 )
 
-
 # Between two attempts a worker closes Django's old connections, which other tests may have left.
 pytestmark = pytest.mark.django_db
 

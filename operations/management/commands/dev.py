@@ -22,6 +22,7 @@ from operations.dev.banner import banner
 from operations.dev.first_run import ADMIN, PROJECT, ensure_admin, ensure_demo, ensure_values
 from operations.dev.processes import Part, Parts
 from operations.dev.readiness import is_drained, workers_read
+from operations.preflight import WrongStart, check_engines, check_secret_key
 from operations.sockets import PortTaken, bind
 
 HOST = "127.0.0.1"
@@ -56,8 +57,11 @@ class Command(BaseCommand):
         _refuse_taken(port)
         if ensure_values(settings.DATA_DIR / "dev.json"):
             _start_anew()
-        if not settings.SECRET_KEY:
-            raise CommandError(f"{settings.DATA_DIR / 'dev.json'} has no WEIR_SECRET_KEY")
+        try:
+            check_secret_key()
+            check_engines()
+        except WrongStart as exc:
+            raise CommandError(str(exc)) from exc
         refuse_unread_leftovers()
         call_command("migrate", verbosity=0)
         call_command("ensure_engines", stdout=self.stdout)

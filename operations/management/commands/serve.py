@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from uvicorn.supervisors import Multiprocess
 
 from feed.leftovers import refuse_unread_leftovers
-from operations.engines import WrongEngine, check_engines
+from operations.preflight import WrongStart, check_engines, check_secret_key
 from operations.sockets import PortTaken, bind
 
 KEEP_ALIVE_S = 75  # longer than the 60 s that proxies keep idle connections
@@ -36,13 +36,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve until a signal; open requests finish first."""
-        if not settings.SECRET_KEY:
-            raise CommandError(
-                "WEIR_SECRET_KEY is not set: give it a long random text, the same in every process"
-            )
         if options["workers"] < 1:
             raise CommandError("--workers counts from 1")
-        _check_engines()
+        _check_settings()
         refuse_unread_leftovers()
         listening = _bind(options["host"], options["port"])
         config = _config(options["host"], listening.getsockname()[1], options["workers"])
@@ -51,10 +47,11 @@ class Command(BaseCommand):
         _run(config, listening)
 
 
-def _check_engines() -> None:
+def _check_settings() -> None:
     try:
+        check_secret_key()
         check_engines()
-    except WrongEngine as exc:
+    except WrongStart as exc:
         raise CommandError(str(exc)) from exc
 
 

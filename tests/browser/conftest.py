@@ -1,0 +1,78 @@
+"""A real `manage.py dev` and a real Chromium, once for all browser tests."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.dev_stack import Dev
+
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+LIMIT_MS = 60_000
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The browser; without it the tests are skipped by name, except in CI, where they fail."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        reason = "no Chromium on this machine: the browser tests did not run"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+    """The whole pipeline with its demonstration traffic."""
+    with Dev(tmp_path_factory.mktemp("browser")) as running:
+        yield running
+
+
+@pytest.fixture
+def context(chromium: Browser, dev: Dev) -> Iterator[BrowserContext]:
+    """A browser without cookies, in Berlin."""
+    made = chromium.new_context(
+        base_url=dev.url,
+        viewport={"width": 1280, "height": 900},
+        timezone_id="Europe/Berlin",
+        accept_downloads=True,
+    )
+    made.set_default_timeout(LIMIT_MS)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def faults() -> list[str]:
+    """What the browser complained about: script errors, refused content, failed requests."""
+    return []
+
+
+@pytest.fixture
+def page(context: BrowserContext, dev: Dev, faults: list[str]) -> Page:
+    """Signed in, at the first page."""
+    opened = watched(context, faults)
+    opened.goto("/")
+    opened.fill("#id_username", "admin")
+    opened.fill("#id_password", dev.password)
+    opened.click("[type=submit]")
+    opened.wait_for_selector("#pipeline")
+    return opened
+
+
+def watched(context: BrowserContext, faults: list[str]) -> Page:
+    """A page whose complaints are collected."""
+    opened = context.new_page()
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    return opened

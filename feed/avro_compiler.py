@@ -218,16 +218,3 @@ def _symbols(schema: Schema) -> tuple[str, ...]:
 def _function(name: str, source: str, scope: dict[str, Any]) -> Any:  # Any: made of text
     exec(compile(source, f"<{name} compiled from an Avro schema>", "exec"), scope)  # noqa: S102  # from our own schema file
     return scope[name]
-
-
-def compile_builder(cls: type[T], names: Sequence[str]) -> Callable[..., T]:
-    """A constructor of a frozen dataclass with slots that sets its slots directly: half the time of
-    its own, which asks `object.__setattr__` for every field. Fields in order, none left out."""
-    sets = [f"set_{name}(made, {name})" for name in names]
-    body = "\n    ".join(["made = new(cls)", *sets, "return made"])
-    scope = {f"set_{name}": getattr(cls, name).__set__ for name in names}
-    source = f"def build({', '.join(names)}):\n    {body}\n"
-    build: Callable[..., T] = _function(
-        "build", source, {**scope, "cls": cls, "new": object.__new__}
-    )
-    return build

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
-from feed.avro_compiler import Malformed, compile_builder, compile_decoder, compile_encoder
+from feed.avro_compiler import Malformed, compile_decoder, compile_encoder
 from feed.errors import UndecodableRecord, UnknownSchema
 from feed.event import Event
+from feed.slot_builder import compile_builder
 
 SCHEMA_PATH = Path(__file__).parent / "schema" / "event_v1.avsc"
 _MARKER = b"\xc3\x01"
@@ -23,7 +24,7 @@ FINGERPRINT = bytes.fromhex(fingerprint(to_parsing_canonical_form(_SCHEMA), "CRC
 _HEADER = _MARKER + FINGERPRINT
 _ATTRIBUTES = [field.name for field in fields(Event)]  # in the order of the schema's fields
 _encode = compile_encoder(_SCHEMA, _ATTRIBUTES, header=_HEADER)
-_decode = compile_decoder(_SCHEMA, compile_builder(Event, _ATTRIBUTES), start=_HEADER_BYTES)
+_decode = compile_decoder(_SCHEMA, compile_builder(Event), start=_HEADER_BYTES)
 
 
 def encode(event: Event) -> bytes:

@@ -8,13 +8,11 @@ from hypothesis import strategies as st
 
 from feed.avro_compiler import (
     Malformed,
-    compile_builder,
     compile_decoder,
     compile_encoder,
     long_at,
     long_bytes,
 )
-from feed.ticket import Logged
 
 
 @given(st.integers(-(2**63), 2**63 - 1))
@@ -59,9 +57,3 @@ def test_a_datum_that_breaks_off_is_malformed() -> None:
 
     with pytest.raises(Malformed):
         decode(b"\x80")
-
-
-def test_a_built_object_equals_a_constructed_one() -> None:
-    build = compile_builder(Logged, ["partition", "offset"])
-
-    assert build(1, 2) == Logged(1, 2)

@@ -132,10 +132,12 @@ NUMBERS = (0.0, 1.0, 3.0, -2.5, 0.125, 4096.0, 2.0**40)
 SCALARS: st.SearchStrategy[Scalar] = st.one_of(
     st.sampled_from(TEXTS), st.sampled_from(NUMBERS), st.booleans()
 )
+MOSTLY = st.sampled_from((True, True, True, False))
 SPAN_MS = 6 * HOUR_MS
 MINUTE_MS = 60_000
 FIELDS: st.SearchStrategy[Field] = st.sampled_from(
-    [*CoreField, COUNTRY, AMOUNT, TAGS, MIXED, NEVER_SENT, UNSEEN]
+    [COUNTRY, AMOUNT, TAGS, MIXED, CoreField.EVENT] * 3
+    + [CoreField.TYPE, CoreField.USER_ID, CoreField.SESSION_ID, NEVER_SENT, UNSEEN]
 )
 
 
@@ -156,13 +158,13 @@ def _at_version(document: Document, version: int) -> Document:
 def _document(draw: st.DrawFn) -> Document:
     number = draw(st.integers(0, 11))
     values: dict[int, Scalar | Sequence[Scalar]] = {}
-    if draw(st.booleans()):
+    if draw(MOSTLY):
         values[0] = draw(st.sampled_from(TEXTS))
-    if draw(st.booleans()):
+    if draw(MOSTLY):
         values[1] = draw(st.sampled_from(NUMBERS))
     if draw(st.booleans()):
         values[2] = draw(st.lists(SCALARS, min_size=1, max_size=4))
-    if draw(st.booleans()):
+    if draw(MOSTLY):
         values[3] = draw(SCALARS)
     return make_document(
         project=draw(st.sampled_from(PROJECTS)),

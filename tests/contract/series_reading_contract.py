@@ -8,7 +8,7 @@ import pytest
 from feed.event import HOUR_MS, event_key, key_hash
 from tests.builders import NOON_MS, make_project_name
 from tests.series_builders import MIXED, TAGS, make_document, make_query
-from timeseries.domain import CoreField, Is, SeriesQuery
+from timeseries.domain import EVERYTHING, CoreField, Filter, Is, SeriesQuery
 from timeseries.ports import Document, SeriesStore
 
 TIMEOUT_S = 60.0
@@ -18,6 +18,12 @@ GENERATION = 1
 def write(store: SeriesStore, *documents: Document) -> None:
     """All of them in one batch."""
     store.write(documents, generations=(GENERATION,))
+
+
+def count(store: SeriesStore, project: str, where: Filter = EVERYTHING) -> float | None:
+    """How many of the project's documents match."""
+    query = make_query(project=project, where=where)
+    return store.figures(query, generation=GENERATION, timeout_s=TIMEOUT_S).groups[0].total[0]
 
 
 class SeriesReadingContract:
@@ -147,3 +153,36 @@ class SeriesReadingContract:
 
         assert version() == seen[-1]
         assert len(set(seen)) == 3
+
+    # -- projects and generations --
+
+    def test_two_projects_never_mix(self, store: SeriesStore) -> None:
+        ours, theirs = make_project_name(), make_project_name()
+        document = make_document(project=ours, id="same", values={0: "DE", 1: 5.0})
+        write(store, document, document._replace(project=theirs), make_document(project=theirs))
+
+        assert [count(store, project) for project in (ours, theirs)] == [1, 2]
+        newer = document._replace(version=document.version + 1, event="renamed")
+        write(store, newer)
+        assert count(store, theirs, Is(CoreField.EVENT, ("renamed",))) == 0
+        assert store.versions(theirs, [document.key], generation=GENERATION) == {
+            document.key: document.version
+        }
+
+    def test_generations_are_apart(self, store: SeriesStore, project: str) -> None:
+        store.write([make_document(project=project)], generations=(2, 3))
+        store.write([make_document(project=project)], generations=(3,))
+
+        totals = [
+            store.figures(make_query(project=project), generation=generation, timeout_s=TIMEOUT_S)
+            .groups[0]
+            .total
+            for generation in (1, 2, 3)
+        ]
+        assert totals == [(0,), (1,), (2,)]
+
+    def test_what_a_generation_needs_is_made_once(self, store: SeriesStore) -> None:
+        store.ensure(GENERATION)
+
+        assert store.ensure(GENERATION) == []
+        store.ping(timeout_s=5.0)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from feed.event import HOUR_MS
 from tests import series_builders as build
-from tests.builders import NOON_MS, make_project_name
+from tests.builders import NOON_MS
 from tests.contract.series_reading_contract import (
     GENERATION,
     TIMEOUT_S,
@@ -205,6 +205,20 @@ class SeriesStoreContract(SeriesReadingContract):
         assert counted(store, project, Compares(COUNTRY, Compare.GTE, "a")) == 4
         assert counted(store, project, Compares(COUNTRY, Compare.LTE, "é")) == 3
 
+    def test_order_comparisons_match_their_own_type_alone(
+        self, store: SeriesStore, project: str
+    ) -> None:
+        for value in (-1.0, 2.0, "", "a", True, False):
+            write(store, make_document(project=project, values={3: value}))
+        write(store, make_document(project=project, values={3: [3.0, "b", True]}))
+
+        def compared(compare: Compare, value: str | float) -> int:
+            return counted(store, project, Compares(MIXED, compare, value))
+
+        assert [compared(compare, 2.0) for compare in Compare] == [1, 2, 1, 2]
+        assert [compared(compare, "a") for compare in Compare] == [1, 2, 1, 2]
+        assert compared(Compare.GTE, "") == compared(Compare.GTE, -1.0) == 3
+
     # -- arrays and groups --
 
     def test_an_array_matches_by_any_element_and_counts_once_per_distinct_value(
@@ -235,6 +249,18 @@ class SeriesStoreContract(SeriesReadingContract):
 
         assert ranked(answer) == [("a", 3), ("other", 2)]
         assert [each.other for each in answer.groups] == [False, True]
+
+    def test_absence_can_be_a_group_shown_and_is_then_no_rest(
+        self, store: SeriesStore, project: str
+    ) -> None:
+        for values in ({}, {}, {0: "DE"}, {0: "FR"}):
+            write(store, make_document(project=project, values=values))
+
+        one = ask(store, make_query(project=project, group_by=(COUNTRY,), limit=1))
+        two = make_query(project=project, group_by=(COUNTRY, CoreField.EVENT), limit=2)
+
+        assert ranked(one) == [(None, 2), ("other", 2)]
+        assert ranked(ask(store, two)) == [(None, 2), ("DE", 1), ("other", 1)]
 
     def test_without_a_rest_or_unasked_there_is_no_other(
         self, store: SeriesStore, project: str
@@ -293,13 +319,12 @@ class SeriesStoreContract(SeriesReadingContract):
     def test_sums_are_exact_for_whole_numbers_and_hold_under_cancellation(
         self, store: SeriesStore, project: str
     ) -> None:
-        numbers = [2.0**52, 1.0, -(2.0**52), 0.1, 0.2, 1e16, 1.0, -1e16]
-        documents = [
-            make_document(project=project, id=str(index), values={1: number})
-            for index, number in enumerate(numbers)
-        ]
-        for document in documents:
-            write(store, document)
+        batches = [[1e16, 1.0, 0.1], [-1e16], [2.0**53, 1.0], [0.2], [-(2.0**53)]]
+        documents = []
+        for numbers in batches:
+            batch = [make_document(project=project, values={1: number}) for number in numbers]
+            write(store, *batch)
+            documents += batch
 
         query = make_query(
             Metric("s", Agg.SUM, AMOUNT), Metric("a", Agg.AVG, AMOUNT), project=project
@@ -355,37 +380,3 @@ class SeriesStoreContract(SeriesReadingContract):
             assert (whole.total, dict(whole.points)) == ((0, 0.0, None, 0), {})
             assert ask(store, replace(empty, group_by=(COUNTRY,))).groups == []
             write(store, make_document(project=project, at_ms=NOON_MS - HOUR_MS))
-
-    # -- projects and generations --
-
-    def test_two_projects_never_mix(self, store: SeriesStore) -> None:
-        ours, theirs = make_project_name(), make_project_name()
-        document = make_document(project=ours, id="same", values={0: "DE", 1: 5.0})
-        write(store, document, document._replace(project=theirs), make_document(project=theirs))
-
-        assert counted(store, ours, EVERYTHING) == 1
-        assert counted(store, theirs, EVERYTHING) == 2
-        newer = document._replace(version=document.version + 1, event="renamed")
-        write(store, newer)
-        assert counted(store, theirs, Is(CoreField.EVENT, ("renamed",))) == 0
-        assert store.versions(theirs, [document.key], generation=GENERATION) == {
-            document.key: document.version
-        }
-
-    def test_generations_are_apart(self, store: SeriesStore, project: str) -> None:
-        store.write([make_document(project=project)], generations=(2, 3))
-        store.write([make_document(project=project)], generations=(3,))
-
-        totals = [
-            store.figures(make_query(project=project), generation=generation, timeout_s=TIMEOUT_S)
-            .groups[0]
-            .total
-            for generation in (1, 2, 3)
-        ]
-        assert totals == [(0,), (1,), (2,)]
-
-    def test_what_a_generation_needs_is_made_once(self, store: SeriesStore) -> None:
-        store.ensure(GENERATION)
-
-        assert store.ensure(GENERATION) == []
-        store.ping(timeout_s=5.0)

@@ -200,12 +200,34 @@ def test_a_property_with_too_many_values_is_no_longer_counted_by_value(
 
     assert source(store, by_country) == "documents"
     assert_answers(store.figures(by_country, generation=1, timeout_s=30.0), by_country, documents)
-    assert rollup(folder, "value_counts") == []
+    assert rollup(folder, "value rows") == [(0,)]
     assert source(store, wide(SUM)) == "rollup"
     reopened = EmbeddedSeriesStore(folder)
     write(reopened, make_document(values={0: "c000"}))
     assert source(reopened, by_country) == "documents"
     reopened.close()
+
+
+def test_what_another_process_learns_of_a_slot_is_known_here_before_the_next_write(
+    store: EmbeddedSeriesStore, folder: Path
+) -> None:
+    documents = [make_document(values={0: "a", 1: 1.0})]
+    other = EmbeddedSeriesStore(folder)
+    write(store, *documents)
+    theirs = [make_document(values={0: f"b{index}"}) for index in range(MAX_VALUES)]
+    theirs.append(make_document(values={9: "a new column", 1: 2.0**1000, 5: ["x", "y"]}))
+    write(other, *theirs)
+    other.close()
+
+    ours = [make_document(values={0: "a", 1: 3.0, 5: "z"})]
+    write(store, *ours)
+
+    assert rollup(folder, "numbers") == []
+    assert rollup(folder, "unsealed") == [("demo", 1), ("demo", 9)]
+    for query in (wide(SUM), wide(group_by=(COUNTRY,)), wide(Metric("u", Agg.UNIQUE, COUNTRY))):
+        answer = store.figures(query, generation=1, timeout_s=30.0)
+        assert answer.source == "documents"
+        assert_answers(answer, query, documents + theirs + ours)
 
 
 def test_an_array_ends_counting_by_value_and_not_the_sums(
@@ -245,6 +267,7 @@ _ROLLUPS = {
     "value_counts": "SELECT p.name, r.slot, time, e.name, v.value, n FROM value_counts r"
     " JOIN projects p ON p.id = r.project_id JOIN event_names e ON e.id = r.event_id"
     " JOIN slot_values v ON v.id = r.value_id",
+    "value rows": "SELECT count(*) FROM value_counts",
     "numbers": "SELECT p.name, slot, time, e.name, n, total + low, least, most FROM numbers r"
     " JOIN projects p ON p.id = r.project_id JOIN event_names e ON e.id = r.event_id",
     "unsealed": "SELECT p.name, slot FROM slots s JOIN projects p ON p.id = s.project_id"

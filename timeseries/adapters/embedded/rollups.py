@@ -45,8 +45,7 @@ class Rollups:
         self._note_states(tally, counts, numbers)
         self._write_counts(tally.quarters)
         self._write_values(counts)
-        fresh = {cell: found for cell, found in numbers.items() if cell not in tally.stale}
-        self._write_numbers(fresh)
+        self._write_numbers(numbers)
         for cell in tally.stale:
             self._recompute(cell)
 

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, sync_playwright
 
 from tests.dev_stack import Dev
 
@@ -38,11 +38,37 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def signed_in(chromium: Browser, dev: Dev) -> StorageState:
+    """The cookies of somebody who has signed in by the form."""
+    context = chromium.new_context(base_url=dev.url)
+    context.set_default_timeout(LIMIT_MS)
+    page = context.new_page()
+    page.goto("/")
+    page.fill("#id_username", "admin")
+    page.fill("#id_password", dev.password)
+    page.click("[type=submit]")
+    page.wait_for_selector("#pipeline")
+    state = context.storage_state()
+    context.close()
+    return state
+
+
 @pytest.fixture
-def context(chromium: Browser, dev: Dev) -> Iterator[BrowserContext]:
-    """A browser without cookies, in Berlin."""
+def anonymous(chromium: Browser, dev: Dev) -> Iterator[BrowserContext]:
+    """A browser without cookies."""
+    made = chromium.new_context(base_url=dev.url)
+    made.set_default_timeout(LIMIT_MS)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def context(chromium: Browser, dev: Dev, signed_in: StorageState) -> Iterator[BrowserContext]:
+    """A browser in Berlin, signed in."""
     made = chromium.new_context(
         base_url=dev.url,
+        storage_state=signed_in,
         viewport={"width": 1280, "height": 900},
         timezone_id="Europe/Berlin",
         accept_downloads=True,
@@ -59,20 +85,11 @@ def faults() -> list[str]:
 
 
 @pytest.fixture
-def page(context: BrowserContext, dev: Dev, faults: list[str]) -> Page:
-    """Signed in, at the first page."""
-    opened = watched(context, faults)
-    opened.goto("/")
-    opened.fill("#id_username", "admin")
-    opened.fill("#id_password", dev.password)
-    opened.click("[type=submit]")
-    opened.wait_for_selector("#pipeline")
-    return opened
-
-
-def watched(context: BrowserContext, faults: list[str]) -> Page:
-    """A page whose complaints are collected."""
+def page(context: BrowserContext, faults: list[str]) -> Page:
+    """Signed in, at the first page; what the browser complains about is collected."""
     opened = context.new_page()
     opened.on("pageerror", lambda error: faults.append(str(error)))
     opened.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    opened.goto("/")
+    opened.wait_for_selector("#pipeline")
     return opened

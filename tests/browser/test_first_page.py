@@ -17,8 +17,8 @@ def wait_for_figures(page: Page) -> None:
     page.wait_for_selector("#lag tr")
 
 
-def test_a_wrong_password_is_refused(context: BrowserContext, dev: Dev) -> None:
-    page = context.new_page()
+def test_a_wrong_password_is_refused(anonymous: BrowserContext, dev: Dev) -> None:
+    page = anonymous.new_page()
     page.goto("/admin/")
     page.fill("#id_username", "admin")
     page.fill("#id_password", "not " + dev.password)

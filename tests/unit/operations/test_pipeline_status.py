@@ -9,7 +9,7 @@ from django.db import DatabaseError
 from operations.lag_states import LagState
 from operations.management.commands import pipeline_status
 from operations.management.commands.pipeline_status import exit_code, table
-from operations.pipeline import LagRow
+from operations.pipeline import LagRow, View, look
 from tests.builders import make_event
 from tests.local_pipeline import LocalPipeline
 
@@ -60,14 +60,16 @@ def test_json_is_what_the_api_answers(
 def test_watching_looks_again_until_interrupted(
     pipeline: LocalPipeline, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    naps: list[float] = []
+    looks: list[View] = []
 
-    def nap(seconds: float) -> None:
-        naps.append(seconds)
-        if len(naps) == 3:
+    def look_thrice() -> View:
+        if len(looks) == 3:
             raise KeyboardInterrupt
+        looks.append(look())
+        return looks[-1]
 
-    monkeypatch.setattr(pipeline_status.time, "sleep", nap)
+    monkeypatch.setattr(pipeline_status, "look", look_thrice)
+    monkeypatch.setattr(pipeline_status, "WATCH_EVERY_S", 0.0)
     with pytest.raises(SystemExit):
         call_command("pipeline_status", watch=True, json=True)
 

@@ -51,7 +51,8 @@ GUIDE: Mapping[Code, Entry] = {
     ),
     Code.INVALID_PROPERTIES: Entry(
         "`properties` or `context` is not an object, or holds what cannot be kept: NUL, a lone "
-        "surrogate, a number that is not finite, an empty or overlong name, nesting over 20.",
+        "surrogate, a number that is not finite, an integer over 64 bit, an empty or overlong "
+        "name, a name twice in one object, nesting over 20.",
         "Correct the value that `field` names. The other events of the batch stand.",
     ),
     Code.EVENT_TOO_LARGE: Entry(

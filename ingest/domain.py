@@ -12,6 +12,7 @@ import msgspec
 
 from access.problems import Code
 from feed.event import Event, EventType, ProjectId, event_key
+from feed.slot_builder import compile_builder
 from ingest import json_rules
 from ingest.identifiers import make_id, time_in_id
 from ingest.json_text import InvalidJson, NotAnObject, members
@@ -85,6 +86,7 @@ _NAMES = {
     False: frozenset(EventPayload.__struct_fields__),
     True: frozenset(ExportedPayload.__struct_fields__),
 }
+_build_event = compile_builder(Event)
 _DECODE_FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -155,9 +157,9 @@ _READERS: dict[str, Callable[[str, bytes], object]] = {
     "id": _reader(EventId, Code.INVALID_ID),
     "event": _reader(EventName, Code.INVALID_EVENT),
     "type": _reader(EventType, Code.INVALID_EVENT),
-    "user_id": _reader(PersonId, Code.INVALID_ID),
-    "anonymous_id": _reader(PersonId, Code.INVALID_ID),
-    "session_id": _reader(PersonId, Code.INVALID_ID),
+    "user_id": _reader(PersonId, Code.INVALID_EVENT),
+    "anonymous_id": _reader(PersonId, Code.INVALID_EVENT),
+    "session_id": _reader(PersonId, Code.INVALID_EVENT),
     "timestamp": _reader(Time, Code.INVALID_TIMESTAMP),
     "properties": _raw,
     "context": _raw,
@@ -171,7 +173,7 @@ def _admitted(payload: EventPayload, unknown: str | None, frame: Frame) -> Admit
     received_at_ms, sent_at_ms, transport = _arrival(payload, frame)
     event_id = payload.id or make_id(received_at_ms)
     occurred_at_ms, is_given = _occurrence(payload, received_at_ms, frame.now_ms)
-    event = Event(
+    event = _build_event(
         key=event_key(frame.project, event_id, occurred_at_ms),
         project=frame.project,
         id=event_id,

@@ -106,9 +106,9 @@ _PARAMETERS = [
 # Rows of an array are any JSON here: a row that is no event is answered in its result.
 _ROWS: dict[str, Any] = {
     "type": "array",
-    "description": "Each row an EventPayload; one that is not gets result `rejected`.",
+    "description": "Each row an EventPayload; one that is not gets result `rejected`. At most "
+    f"{MAX_BATCH_EVENTS} rows, else 413.",
     "minItems": 1,
-    "maxItems": MAX_BATCH_EVENTS,
     "items": {},
 }
 _BATCH: dict[str, Any] = {

@@ -3,6 +3,9 @@
 import gzip
 import io
 import json
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from feed.backends import FEED
 from feed.event import ProjectId
 from feed.topics import Topic
 from ingest.importing import BATCH_ROWS, Importer, ImportFailed
+from ingest.management.commands.import_events import _terminated_like_interrupted
 from tests.builders import NOON_MS
 from tests.fakes import FakeClock
 from tests.ingest_builders import logged_events, make_row_text
@@ -171,6 +175,55 @@ def test_an_interrupted_import_lets_what_is_under_way_arrive(
     assert code == 130
     assert said["complete"] is False
     assert 0 < said["ok"] == len(logged_events(feed)) < 5000
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "shown"),
+    [(True, "[##############################] 100%  2 events, 1 rejected"), (False, "2 events so")],
+)
+def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_terminal: bool, shown: str
+) -> None:
+    err = io.StringIO()
+    monkeypatch.setattr("sys.stderr.isatty", lambda: is_terminal)
+    for interval in ("REDRAW_S", "TELL_S"):
+        monkeypatch.setattr(f"ingest.management.commands.import_events.{interval}", 0.0)
+    file = write(tmp_path / "a.ndjson", make_row_text(), BAD)
+    with pytest.raises(SystemExit):
+        call_command("import_events", str(file), project="demo", stdout=io.StringIO(), stderr=err)
+    assert shown in err.getvalue()
+    assert err.getvalue().endswith("\r\x1b[K") == is_terminal
+
+
+def test_a_stream_has_no_end_to_show_a_share_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    err = io.StringIO()
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr("ingest.management.commands.import_events.REDRAW_S", 0.0)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(make_row_text())))
+    call_command("import_events", "-", project="demo", stdout=io.StringIO(), stderr=err)
+    assert "\r\x1b[K1 events, 0 rejected" in err.getvalue()
+
+
+def test_a_termination_ends_like_an_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def terminate(importer: Importer, name: str) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Importer, "run", terminate)
+    code, said = run(write(tmp_path / "a.ndjson", make_row_text()))
+    assert (code, said["complete"]) == (130, False)
+
+
+def test_outside_the_main_thread_no_signal_is_taken(tmp_path: Path, feed: EmbeddedFeed) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        context = pool.submit(lambda: list(_while_terminated())).result(timeout=20)
+    assert context == [signal.getsignal(signal.SIGTERM)]
+
+
+def _while_terminated() -> Iterator[Any]:
+    with _terminated_like_interrupted():
+        yield signal.getsignal(signal.SIGTERM)
 
 
 def _once(first: Any, then: Any) -> Any:

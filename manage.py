@@ -6,11 +6,11 @@ import sys
 
 
 def main() -> None:
-    """Hand the command line to Django."""
+    """Run the command of the command line."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "analyticsproject.settings")
-    from django.core.management import execute_from_command_line
+    from analyticsproject.command_line import run
 
-    execute_from_command_line(sys.argv)
+    run(sys.argv)
 
 
 if __name__ == "__main__":

@@ -106,6 +106,15 @@ def _dev_values(data_dir: Path) -> dict[str, str]:
     return {name: str(value) for name, value in values.items()}
 
 
+def folder(name: str, path: Path) -> Path:
+    """The folder, made where it is missing. Raises WrongSetting where it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise WrongSetting(f"{name} is {path}, where no folder can be: {exc.strerror}") from exc
+    return path
+
+
 def choice_list(name: str, value: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
     """A comma-separated subset of `allowed`. Raises WrongSetting."""
     chosen = tuple(part.strip() for part in value.split(",") if part.strip())

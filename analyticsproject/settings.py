@@ -99,7 +99,8 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 DATABASES = {
     "default": env.database(
         "DATABASE_URL",
-        ENVIRONMENT.get("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'django.sqlite3'}",
+        ENVIRONMENT.get("DATABASE_URL")
+        or f"sqlite:///{env.folder('WEIR_DATA_DIR', DATA_DIR) / 'django.sqlite3'}",
     )
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":

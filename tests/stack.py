@@ -91,11 +91,19 @@ class Stack:
             raise RuntimeError(f"manage.py {arguments}: {done.returncode}\n{done.stderr[-4000:]}")
         return done.stdout
 
-    def start(self, name: str, *, command: str | None = None, crash_point: str = "") -> None:
-        """Start a process under `name`; its kind is `command`, or the name itself."""
+    def start(
+        self,
+        name: str,
+        *,
+        command: str | None = None,
+        crash_point: str = "",
+        arguments: Sequence[str] = (),
+    ) -> None:
+        """Start a process under `name`; its kind is `command`, or the name itself; `arguments` of
+        manage.py, if any, instead of the kind's own."""
         kind = command or name
-        arguments = list(COMMANDS[kind])
-        if kind == "web":
+        arguments = list(arguments or COMMANDS[kind])
+        if kind == "web" and arguments[0] == "serve":
             arguments += ["--port", str(self.port)]
         with (self.data_dir / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(

@@ -1,5 +1,5 @@
 """The refusals of every door, in the words of RFC 6750: 401 says what is wrong with the
-credential, 403 what it may not do. Pure."""
+credential, also that there is none; 403 what it may not do. Pure."""
 
 import re
 
@@ -12,7 +12,7 @@ _NOT_QUOTABLE = re.compile(r"[^ !#-\[\]-~]")
 def no_credential(hint: str = "") -> Problem:
     """401: nothing was presented."""
     detail = "no credential: send Authorization: Bearer <token>" + hint
-    return Problem(401, Code.UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})
+    return Problem(401, Code.UNAUTHORIZED, detail, headers=_challenge("invalid_token", detail))
 
 
 def bad_write_key(detail: str) -> Problem:

@@ -3,11 +3,15 @@ code."""
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from access.problems import Code
+from analyticsproject import error_views
 from analyticsproject.error_guide import GUIDE
 from analyticsproject.openapi import document
+
+READING = ("GET", "HEAD")
 
 
 @require_safe
@@ -16,9 +20,11 @@ def api_page(request: HttpRequest) -> HttpResponse:
     return render(request, "docs/api.html")
 
 
-@require_safe
+@csrf_exempt  # other methods are answered here, as a problem document
 def openapi(request: HttpRequest) -> HttpResponse:
     """The OpenAPI document of every part, whichever this process serves."""
+    if request.method not in READING:
+        return error_views.method_not_allowed(request, READING)
     return JsonResponse(document(), headers={"Cache-Control": "max-age=60"})
 
 

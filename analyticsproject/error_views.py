@@ -1,5 +1,6 @@
 """What Django answers when no view does: a problem document below /v1, a plain page elsewhere."""
 
+from collections.abc import Sequence
 from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
@@ -36,15 +37,28 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _answer(request, 500)
 
 
+def method_not_allowed(request: HttpRequest, allowed: Sequence[str]) -> HttpResponse:
+    """405 of a view below /v1."""
+    detail = f"{request.method} is not served here: use {' or '.join(allowed)}"
+    headers = {"Allow": ", ".join(allowed)}
+    return _document(Problem(405, Code.METHOD_NOT_ALLOWED, detail, headers=headers))
+
+
 def _answer(request: HttpRequest, status: int) -> HttpResponse:
     code, title, detail = _SAID[status]
-    if request.path.startswith("/v1/"):
-        request_id = uuid4().hex
-        reply = problem_reply(Problem(status, code, detail), request_id)
-        headers = {"X-Request-Id": request_id}
-        return HttpResponse(
-            reply.body, status=status, content_type=reply.content_type, headers=headers
-        )
+    if request.path == "/v1" or request.path.startswith("/v1/"):
+        return _document(Problem(status, code, detail))
     # Without the request: context processors may be what failed.
     page = render_to_string("error.html", {"title": title, "detail": detail})
     return HttpResponse(page, status=status)
+
+
+def _document(problem: Problem) -> HttpResponse:
+    request_id = uuid4().hex
+    reply = problem_reply(problem, request_id)
+    return HttpResponse(
+        reply.body,
+        status=reply.status,
+        content_type=reply.content_type,
+        headers={**reply.headers, "X-Request-Id": request_id},
+    )

@@ -117,6 +117,7 @@ async def test_readyz_names_each_engine(whole: AsgiApp, monkeypatch: pytest.Monk
         (("ingest", "admin"), "/v1/meta/events", "GET"),
         (("ingest", "query", "admin"), "/v1/no/such/thing", "GET"),
         (("ingest", "query", "admin"), "/v1/", "DELETE"),
+        (("ingest", "query", "admin"), "/v1", "POST"),
     ],
 )
 async def test_what_is_not_served_is_a_404_problem(
@@ -128,6 +129,15 @@ async def test_what_is_not_served_is_a_404_problem(
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json["code"] == "not_found"
     assert answer.json["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE"])
+async def test_the_openapi_document_is_for_reading_alone(whole: AsgiApp, method: str) -> None:
+    answer = await ask(whole, "/v1/openapi.json", method=method)
+
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json["code"] == "method_not_allowed"
 
 
 async def test_an_unknown_host_is_a_400_problem_below_v1(whole: AsgiApp) -> None:

@@ -54,10 +54,10 @@ def test_the_scheme_is_read_in_any_case() -> None:
     assert claims_of({"Authorization": f"bEARER  {KEYS.token()} "}).project == "demo"
 
 
-def test_no_credential_is_401_with_a_plain_challenge() -> None:
+def test_no_credential_is_401_with_the_challenge_of_every_401() -> None:
     problem = refusal_of()
     assert (problem.status, problem.code) == (401, Code.UNAUTHORIZED)
-    assert problem.headers["WWW-Authenticate"] == "Bearer"
+    assert problem.headers["WWW-Authenticate"].startswith('Bearer error="invalid_token"')
     assert "X-Write-Key" in refusal_of(write_key=True).detail
 
 

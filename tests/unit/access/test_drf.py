@@ -48,7 +48,7 @@ def test_a_token_opens_the_view(demo_keys: ProjectKeys) -> None:
 def test_without_a_token_the_answer_is_the_problem_of_every_door(demo_keys: ProjectKeys) -> None:
     status, document, headers = ask({})
     assert (status, document["code"]) == (401, "unauthorized")
-    assert headers["WWW-Authenticate"] == "Bearer"
+    assert headers["WWW-Authenticate"].startswith('Bearer error="invalid_token"')
     assert headers["Content-Type"] == "application/problem+json"
 
 

@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY, start_http_server
 
 from feed.backends import FEED
 from feed.consumer import Lane
+from feed.garbage import spare_long_lived_objects
 from feed.lag_metrics import LagCollector
 from feed.leftovers import refuse_unread_leftovers
 from feed.loop import ConsumeLoop
@@ -57,6 +58,7 @@ class WorkerCommand(BaseCommand):
         look."""
         refuse_unread_leftovers()
         self.prepare()
+        spare_long_lived_objects()
         self._lag = LagCollector()
         once: bool = options["once"]
         port: int | None = options["metrics_port"]

@@ -16,6 +16,7 @@ import httpx
 ROOT = Path(__file__).resolve().parents[1]
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 20.0
+DRAIN_LIMIT_S = 900.0
 COMMANDS: Mapping[str, Sequence[str]] = {
     "web": ("serve", "--host", "127.0.0.1"),
     "sink": ("run_warehouse_sink",),
@@ -163,8 +164,8 @@ class Stack:
         in."""
         for name in [name for name in self.processes if name != "web"]:
             self.kill(name)
-        self.manage("run_warehouse_sink", "--once")
-        self.manage("run_projector", "--once")
+        self.manage("run_warehouse_sink", "--once", limit_s=DRAIN_LIMIT_S)
+        self.manage("run_projector", "--once", limit_s=DRAIN_LIMIT_S)
 
     def create_project(self, name: str) -> "Credentials":
         """A project with a key of scopes ingest and query, and a token of both."""

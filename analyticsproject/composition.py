@@ -19,6 +19,7 @@ from analyticsproject.background import parts_of
 from analyticsproject.lifespan import Lifespan
 from analyticsproject.records import StoredRecords
 from analyticsproject.static_files import static_door
+from feed.progress import hurry_progress
 
 
 def build_application(django: AsgiApp) -> AsgiApp:
@@ -28,7 +29,7 @@ def build_application(django: AsgiApp) -> AsgiApp:
         {
             "http": URLRouter(http_routes(served, django)),
             "websocket": refuse_socket,
-            "lifespan": Lifespan(parts_of(served)),
+            "lifespan": Lifespan(parts_of(served), on_stop_signal=hurry_progress),
         }
     )
     return application

@@ -62,6 +62,16 @@ class ProgressWatcher:
         self._came = threading.Condition()
         self._waiters: set[_Waiter] = set()
         self._thread: threading.Thread | None = None
+        self._is_ending = False
+
+    def hurry(self) -> None:
+        """The process is about to end: whoever waits, or comes, is answered at once with what has
+        been reached."""
+        with self._came:
+            self._is_ending = True
+            for waiter in self._waiters:
+                waiter.deadline_s = time.monotonic()
+            self._came.notify()
 
     async def wait_passed(
         self, group: str, positions: Mapping[TopicPartition, int], *, timeout_s: float
@@ -69,7 +79,7 @@ class ProgressWatcher:
         """True as soon as the group has handled the record at each of these offsets; False when it
         has not within `timeout_s`, as read once more at that moment."""
         loop = asyncio.get_running_loop()
-        deadline_s = time.monotonic() + timeout_s
+        deadline_s = time.monotonic() + (0.0 if self._is_ending else timeout_s)
         waiter = _Waiter(str(group), positions, deadline_s, loop, loop.create_future())
         self._add(waiter)
         try:
@@ -201,6 +211,12 @@ class _Alarm:
 
 _process_wide: tuple[int, Feed, ProgressWatcher] | None = None
 _making = threading.Lock()
+
+
+def hurry_progress() -> None:
+    """The same for this process's watcher, if it has one."""
+    if _process_wide is not None:
+        _process_wide[2].hurry()
 
 
 def get_progress() -> ProgressWatcher:

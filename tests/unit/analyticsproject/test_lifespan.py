@@ -1,6 +1,7 @@
 """Parts start before the first request, stop after the last, and a failed start says why."""
 
 import asyncio
+import signal
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,3 +80,31 @@ async def test_a_part_that_does_not_stop_cleanly_keeps_none_from_stopping() -> N
 
     assert notes[-1] == "stop a"
     assert server.sent[-1]["type"] == "lifespan.shutdown.complete"
+
+
+async def test_a_stop_signal_is_told_before_the_server_is() -> None:
+    told: list[str] = []
+    stopped = asyncio.Event()
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    signal.signal(signal.SIGTERM, lambda *_: told.append("server"))
+    server = Server()
+
+    def tell_us() -> None:
+        told.append("us")
+        stopped.set()
+
+    lifespan = Lifespan([], on_stop_signal=tell_us)
+    try:
+        server.asked.put_nowait({"type": "lifespan.startup"})
+        running = asyncio.create_task(lifespan({"type": "lifespan"}, server.asked.get, server.send))
+        while not server.sent:
+            await asyncio.sleep(0)
+        signal.raise_signal(signal.SIGTERM)
+        await stopped.wait()
+        server.asked.put_nowait({"type": "lifespan.shutdown"})
+        await running
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+    assert sorted(told) == ["server", "us"]

@@ -208,3 +208,18 @@ def test_a_process_has_one_watcher_for_its_feed(settings: Settings, tmp_path: Pa
     FEED.forget()
     assert get_progress() is not first
     FEED.forget()
+
+
+async def test_a_process_that_is_about_to_end_answers_whoever_waits(feed: EmbeddedFeed) -> None:
+    publish_events(feed, 1)
+    watcher = ProgressWatcher(feed)
+    waiting = asyncio.create_task(watcher.wait_passed(Group.SINK, {EVENTS_0: 0}, timeout_s=1_000.0))
+    while not watching_threads():
+        await asyncio.sleep(0)
+
+    watcher.hurry()
+
+    assert not await waiting
+    assert not await watcher.wait_passed(Group.SINK, {EVENTS_0: 0}, timeout_s=1_000.0)
+    commit(feed, 1)
+    assert await watcher.wait_passed(Group.SINK, {EVENTS_0: 0}, timeout_s=1_000.0)

@@ -2,7 +2,7 @@
 those of disjoint buckets combine, and the figure that they make."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,8 +11,11 @@ from timeseries.domain import PERCENTILES, Agg
 SCALE = 2.0**-100
 """Numbers of a huge slot are summed and interpolated times SCALE, which is exact, so that nothing
 overflows half-way."""
-Parts = Sequence[float | None]
+Parts = tuple[float | None, ...]
+"""Aggregates of one or more metrics, one after the other."""
 Combine = Callable[[Sequence[float]], float]
+Finish = Callable[[Parts, float], float | int | None]
+"""From parts, and the seconds that they cover, to a figure."""
 
 
 class Column(StrEnum):
@@ -70,35 +73,45 @@ def aggregation(agg: Agg) -> Aggregation:
     return _AGGREGATIONS[agg]
 
 
-def combine(agg: Agg, buckets: Sequence[Parts]) -> Parts:
-    """The parts of a total from those of its buckets; of no buckets, the parts of no events."""
-    if not buckets:
-        return [None] * len(aggregation(agg).parts)
+def combined(combines: Sequence[Combine], buckets: Collection[Parts]) -> Parts:
+    """The parts of a total from those of its buckets."""
     totals: list[float | None] = []
-    for index, function in enumerate(aggregation(agg).combines):
+    for index, combine in enumerate(combines):
         present = [value for parts in buckets if (value := parts[index]) is not None]
-        totals.append(function(present) if present else None)
-    return totals
+        totals.append(combine(present) if present else None)
+    return tuple(totals)
 
 
-def figure(agg: Agg, parts: Parts, *, seconds: float, scale: float) -> float | int | None:
-    """The figure that the parts make; `seconds` is the span of time they are of."""
+def finisher(agg: Agg, at: int, *, scale: float) -> Finish:
+    """How parts from index `at` on make the figure; numbers in them are times `scale`."""
     match agg:
         case Agg.COUNT | Agg.UNIQUE:
-            return int(parts[0] or 0)
+            return lambda parts, seconds: int(parts[at] or 0)
         case Agg.RATE:
-            return (parts[0] or 0) / seconds
+            return lambda parts, seconds: (parts[at] or 0) / seconds
         case Agg.SUM:
-            return _finite(((parts[0] or 0.0) + (parts[1] or 0.0)) / scale)
+            return lambda parts, seconds: _sum(parts[at : at + 2], scale)
         case Agg.AVG:
-            count, total, low = parts
-            return _finite(((total or 0.0) + (low or 0.0)) / count / scale) if count else None
+            return lambda parts, seconds: _average(parts[at : at + 3], scale)
         case Agg.MIN | Agg.MAX:
-            return parts[0]
+            return lambda parts, seconds: parts[at]
         case _:
-            return None if parts[0] is None else _finite(parts[0] / scale)
+            return lambda parts, seconds: _finite(parts[at], scale)
 
 
-def _finite(value: float) -> float | None:
-    """A sum beyond the range of a double is nothing that can be said."""
-    return value if math.isfinite(value) else None
+def _sum(parts: Parts, scale: float) -> float | None:
+    total, low = parts
+    return _finite((total or 0.0) + (low or 0.0), scale)
+
+
+def _average(parts: Parts, scale: float) -> float | None:
+    count, total, low = parts
+    return _finite(((total or 0.0) + (low or 0.0)) / count, scale) if count else None
+
+
+def _finite(value: float | None, scale: float) -> float | None:
+    """A number beyond the range of a double is nothing that can be said."""
+    if value is None:
+        return None
+    number = value / scale
+    return number if math.isfinite(number) else None

@@ -69,7 +69,7 @@ class GenerationFile:
                 self._give_back(connection)
 
     def close(self) -> None:
-        """Close every idle connection; those in use close when they are given back."""
+        """Close every idle connection; those in use go with this object."""
         with self._write_lock:
             if self._writer is not None:
                 self._writer[0].close()

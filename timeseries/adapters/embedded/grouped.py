@@ -1,10 +1,11 @@
 """The statements of one query: groups ranked, points and totals, each over the rows of its plan."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from feed.sqlite import Connection
-from timeseries.adapters.embedded.columns import Aggregation, Column, Parts, aggregation
+from timeseries.adapters.embedded.columns import Column, Parts, aggregation
+from timeseries.adapters.embedded.fetching import Found, fetch
 from timeseries.adapters.embedded.planner import Pass
 from timeseries.adapters.embedded.relations import Question
 from timeseries.adapters.embedded.statement import Bindings
@@ -13,18 +14,19 @@ from timeseries.domain import CoreField, Field, Filter
 
 Stored = tuple[Value | int | None, ...]
 """A group as the file has it: ids of events, values as columns hold them."""
+Points = dict[Stored, dict[int, Parts]]
+"""The parts of a pass by group, then by bucket, ascending."""
 ABSENT = b""
 """Stands for NULL where groups are compared; no value looks like it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """The parts of each metric of a pass, by the metric's index, for a group and a bucket (0 where
-    all are one)."""
+class Asked:
+    """Which rows: those that match, by group; of `groups` alone where it is given."""
 
-    bucket: int
-    group: Stored
-    parts: dict[int, Parts]
+    where: Filter
+    group_by: tuple[Field, ...] = ()
+    groups: Sequence[Stored] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,81 +37,75 @@ class Statements:
     project_id: int
 
     def rank(
-        self, each: Pass, where: Filter, group_by: tuple[Field, ...], *, limit: int, prefix: str
-    ) -> list[Row]:
+        self, each: Pass, asked: Asked, *, limit: int, prefix: str
+    ) -> list[tuple[Stored, Parts]]:
         """The first groups by the pass's first metric, descending, without values last; ties by
         value. With `prefix` only groups whose first value is a string that starts with it."""
         bindings = self._bindings()
-        first = aggregation(each.metrics[0][1].agg)
-        order = [f"{_named(first.order, each.metrics[0][0])} DESC NULLS LAST"]
-        for index, field in enumerate(group_by):
-            order += [f"g{index} IS NULL", _sortable(field, index)]
+        index, metric = each.metrics[0]
+        order = [f"{_named(aggregation(metric.agg).order, index)} DESC NULLS LAST"]
+        for place, field in enumerate(asked.group_by):
+            order += [f"g{place} IS NULL", _sortable(field, place)]
         kept = "1"
         if prefix:
-            name = bindings.add(prefix)
-            text = _sortable(group_by[0], 0)
+            name, text = bindings.add(prefix), _sortable(asked.group_by[0], 0)
             kept = f"{text} >= '' AND {text} < x'' AND substr({text}, 1, length({name})) = {name}"
         tail = f" ORDER BY {', '.join(order)} LIMIT {int(limit)}"
-        return list(self._rows(each, Question(where, group_by, each.metrics), bindings, kept, tail))
+        return _by_group(self._run(each, asked, bindings, kept, tail=tail), asked)
 
-    def rows(
-        self,
-        each: Pass,
-        where: Filter,
-        group_by: tuple[Field, ...] = (),
-        groups: Sequence[Stored] = (),
-        *,
-        by_bucket: bool,
-    ) -> list[Row]:
-        """The parts of these groups, or of all that matches where nothing is grouped."""
+    def points(self, each: Pass, asked: Asked) -> Points:
+        """The parts by group and bucket; groups and buckets without events are absent."""
         bindings = self._bindings()
-        kept = _is_one_of(groups, bindings) if group_by else "1"
-        question = Question(where, group_by, each.metrics)
-        return list(self._rows(each, question, bindings, kept, "", by_bucket=by_bucket))
+        rows = self._run(each, asked, bindings, _kept(asked, bindings), keys=["bucket"])
+        first = 1 + len(asked.group_by)
+        points: Points = {}
+        for row in rows:
+            group = row[1:first]
+            if group not in points:
+                points[group] = {}
+            points[group][row[0]] = row[first:]
+        return points
+
+    def totals(self, each: Pass, asked: Asked) -> dict[Stored, Parts]:
+        """The parts by group over the whole range."""
+        bindings = self._bindings()
+        return dict(_by_group(self._run(each, asked, bindings, _kept(asked, bindings)), asked))
 
     def _bindings(self) -> Bindings:
         return Bindings({"project": self.project_id})
 
-    def _rows(
+    def _run(
         self,
         each: Pass,
-        question: Question,
+        asked: Asked,
         bindings: Bindings,
         kept: str,
-        tail: str,
         *,
-        by_bucket: bool = False,
-    ) -> Iterator[Row]:
+        keys: Sequence[str] = (),
+        tail: str = "",
+    ) -> list[Found]:
+        question = Question(asked.where, asked.group_by, each.metrics)
         source = " UNION ALL ".join(
             relation.select(question, bindings) for relation in each.relations
         )
-        keys = ["bucket" if by_bucket else "0"]
-        keys += [f"g{index}" for index in range(len(question.group_by))]
+        keys = [*keys, *(f"g{index}" for index in range(len(asked.group_by)))]
         parts = [
             _named(part, index)
-            for index, metric in question.metrics
+            for index, metric in each.metrics
             for part in aggregation(metric.agg).parts
         ]
-        grouped = ", ".join(keys if by_bucket else keys[1:])
-        sql = (
-            f"SELECT {', '.join(keys + parts)} FROM ({source}) WHERE {kept}"
-            f"{f' GROUP BY {grouped}' if grouped else ''} HAVING sum(n) > 0{tail}"
+        grouping = f" GROUP BY {', '.join(keys)}" if keys else ""
+        return fetch(
+            self.connection,
+            f"SELECT {', '.join([*keys, *parts])} FROM ({source}) WHERE {kept}"
+            f"{grouping} HAVING sum(n) > 0{tail}",
+            bindings.values,
         )
-        split = [(index, aggregation(metric.agg)) for index, metric in question.metrics]
-        for row in self.connection.execute(sql, bindings.values):
-            yield _row(row, len(keys), split)
 
 
-def _row(
-    row: Sequence[Value | int | None], keys: int, split: Sequence[tuple[int, Aggregation]]
-) -> Row:
-    parts: dict[int, Parts] = {}
-    at = keys
-    for index, kind in split:
-        parts[index] = row[at : at + len(kind.parts)]  # type: ignore[assignment]  # aggregates
-        at += len(kind.parts)
-    bucket = row[0]
-    return Row(int(bucket or 0), tuple(row[1:keys]), parts)
+def _by_group(rows: Sequence[Found], asked: Asked) -> list[tuple[Stored, Parts]]:
+    width = len(asked.group_by)
+    return [(row[:width], row[width:]) for row in rows]
 
 
 def _named(sql: str, index: int) -> str:
@@ -122,11 +118,12 @@ def _sortable(field: Field, index: int) -> str:
     return f"g{index}"
 
 
-def _is_one_of(groups: Sequence[Stored], bindings: Bindings) -> str:
-    width = len(groups[0])
-    found = ", ".join(f"coalesce(g{index}, x'')" for index in range(width))
+def _kept(asked: Asked, bindings: Bindings) -> str:
+    if asked.groups is None:
+        return "1"
+    found = ", ".join(f"coalesce(g{index}, x'')" for index in range(len(asked.group_by)))
     listed = ", ".join(
         "(" + ", ".join(bindings.add(ABSENT if v is None else v) for v in group) + ")"
-        for group in groups
+        for group in asked.groups
     )
     return f"({found}) IN (VALUES {listed})"

@@ -29,6 +29,7 @@ from timeseries.listing import parse_limit
 from timeseries.parsing import Asker, object_of
 from timeseries.payloads import (
     EventSeenOut,
+    GroupMember,
     PropertySeenOut,
     ValueSeenOut,
     ValuesSeen,
@@ -111,12 +112,16 @@ def properties_seen(asker: Asker, registry: Registry, generation: int) -> Sequen
         PropertySeenOut(
             name=seen.name,
             types=list(seen.types),
-            examples=[] if asker.claim != EVERYTHING else list(seen.examples),
+            examples=[] if asker.claim != EVERYTHING else list(map(_as_json, seen.examples)),
             queryable=seen.slot is not None,
             reason=None if seen.slot is not None else "over_limit",
         )
         for seen in registry.listing(asker.project, generation)
     ]
+
+
+def _as_json(value: Scalar) -> GroupMember:
+    return plain(value) if isinstance(value, float) else value
 
 
 def parse_value_query(payload: object, asker: Asker) -> ValueQuery:
@@ -168,12 +173,7 @@ def _values(query: ValueQuery, view: View, *, timeout_s: float) -> ValuesSeen:
     )
     return ValuesSeen(
         field=field_name(query.field),
-        data=[
-            ValueSeenOut(
-                plain(seen.value) if isinstance(seen.value, float) else seen.value, seen.count
-            )
-            for seen in found
-        ],
+        data=[ValueSeenOut(_as_json(seen.value), seen.count) for seen in found],
         next_cursor=None,
         warnings=[
             WarningOut(warning.code, warning.field, warning.detail)

@@ -237,6 +237,7 @@ def test_names_of_events_come_with_counts_and_times(world: World) -> None:
 def test_properties_come_with_their_types(world: World) -> None:
     seen = {each["name"]: each for each in world.get("/v1/meta/properties").json()["data"]}
     assert seen["properties.n"]["types"] == ["number"]
+    assert [type(example) for example in seen["properties.n"]["examples"]] == [int]
     assert seen["properties.new"]["types"] == ["boolean"]
     assert seen["context.page.url"] == {
         "name": "context.page.url",

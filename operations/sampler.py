@@ -46,3 +46,6 @@ class Sampler:
             # The page says `unknown` meanwhile; the next look may go well.
             logger.warning("no sample of the pipeline: %s", exc, extra={"action": "sample_failed"})
             connections.close_all()
+        except Exception:
+            # A bug: logged, and tried again, since nothing supervises this thread.
+            logger.exception("sampling failed", extra={"action": "sample_failed"})

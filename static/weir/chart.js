@@ -42,7 +42,7 @@ export class LineChart {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
   }
 
-  // `times` in seconds, ascending; `series` a list of {label, values}; null is a gap.
+  // `times` in seconds, ascending; `series` a list of {label, values, filled}; null is a gap.
   // `ceiling`, if any, keeps the scale low where one series has a peak that would flatten the rest.
   draw(times, series, { timezone = this.timezone, ceiling = null } = {}) {
     this.timezone = timezone;
@@ -99,7 +99,7 @@ export class LineChart {
       label: one.label,
       stroke: colour,
       width: 2,
-      fill: count === 1 ? colour + "22" : undefined,
+      fill: count === 1 || one.filled ? colour + "22" : undefined,
       spanGaps: false,
       value: (plot, value) => (value === null || value === undefined ? "–" : number(value)),
     };

@@ -9,7 +9,8 @@ export class Client {
     this.tokens = new Map();
   }
 
-  // A Response of 2xx or 304; else throws an Error whose message is for people.
+  // A Response of 2xx or 304; else throws an Error whose message is for people, and whose `isFinal`
+  // says that asking the same again would not help.
   async get(project, path, parameters, etag = null) {
     const address = `${path}?${new URLSearchParams(parameters)}`;
     const headers = { Authorization: `Bearer ${await this.token(project)}` };
@@ -22,7 +23,9 @@ export class Client {
     }
     if (answer.ok || answer.status === 304) return answer;
     if (answer.status === 401) this.tokens.delete(project);
-    throw new Error(await sentenceOf(answer));
+    const error = new Error(await sentenceOf(answer));
+    error.isFinal = answer.status === 400 || answer.status === 422;
+    throw error;
   }
 
   async token(project) {

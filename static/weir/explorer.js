@@ -19,17 +19,11 @@ function start() {
   const chart = new LineChart(place("chart"), { height: 360 });
   let etag = null;
   let asked = null;
+  let isRefused = false;
 
   fillZones(place("zones"));
   readAddress();
   adapt();
-  place("first-event").textContent = [
-    `curl -sS '${location.origin}/v1/events?ack=projected'`,
-    `-H "Authorization: Bearer $(.venv/bin/python manage.py mint_token --project ${field("project").value} --scope ingest)"`,
-    `-H 'Content-Type: application/json'`,
-    `-d '{"event":"hello"}'`,
-  ].join(" \\\n  ");
-
   const refresh = repeat(ask, PAUSE_MS);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -43,11 +37,23 @@ function start() {
     adapt();
     writeAddress();
     etag = null;
+    isRefused = false;
     if (asked && asked.project !== field("project").value) suggest();
     refresh();
   }
 
+  function firstEvent() {
+    const event = { event: field("event").value.trim() || "hello" };
+    return [
+      `curl -sS '${location.origin}/v1/events?ack=projected'`,
+      `-H "Authorization: Bearer $(.venv/bin/python manage.py mint_token --project ${field("project").value} --scope ingest)"`,
+      `-H 'Content-Type: application/json'`,
+      `-d '${JSON.stringify(event).replaceAll("'", "'\\''")}'`,
+    ].join(" \\\n  ");
+  }
+
   function adapt() {
+    place("first-event").textContent = firstEvent();
     const custom = field("range").value === "custom";
     for (const label of form.querySelectorAll("[data-custom]")) label.hidden = !custom;
     field("field").disabled = NO_FIELD.has(field("agg").value);
@@ -93,16 +99,19 @@ function start() {
   }
 
   async function ask() {
+    if (isRefused) return;
     asked = { project: field("project").value, query: query() };
     const { project } = asked;
     let answer;
     try {
       answer = await client.get(project, "/v1/query/series", { query: JSON.stringify(asked.query) }, etag);
     } catch (problem) {
+      isRefused = Boolean(problem.isFinal);
       return trouble(problem.message);
     }
     if (project !== field("project").value) return;
     place("trouble").hidden = true;
+    place("result").hidden = false;
     place("updated").textContent = clock(new Date());
     if (answer.status === 304) return;
     etag = answer.headers.get("ETag");
@@ -111,6 +120,8 @@ function start() {
 
   function trouble(sentence) {
     etag = null;
+    place("result").hidden = isRefused;
+    place("empty").hidden = true;
     place("trouble").textContent = sentence;
     place("trouble").hidden = false;
   }

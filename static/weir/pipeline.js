@@ -55,7 +55,7 @@ function showState(pill, state) {
 }
 
 function showChart(rates) {
-  const series = Object.entries(LABELS).map(([name, label]) => ({ label, values: rates[name] }));
+  const series = Object.entries(LABELS).map(([name, label]) => ({ label, values: rates[name], filled: name === "received" }));
   // Workers that catch up are many times faster than what comes in, which the chart is about.
   const most = Math.max(...rates.received.map((rate) => rate ?? 0));
   if (rates.time.length) chart.draw(rates.time.map((ms) => ms / 1000), series, { ceiling: most ? 3 * most : null });

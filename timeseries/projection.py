@@ -24,6 +24,7 @@ MAX_NAMES = 1_000
 _SURE_CHARS = MAX_TEXT_BYTES // 4
 """No string of so few characters has more bytes than the limit."""
 
+_EXACT_INTEGERS = 2**53
 _NUMBERS = (float, int)
 _decode = msgspec.json.Decoder().decode
 
@@ -57,12 +58,26 @@ def flatten(event: Event) -> Flattened:
 
 
 def _flatten_object(prefix: str, members: Mapping[str, object], into: Flattened) -> None:
-    for name, value in members.items():
-        _flatten_value(prefix + name, value, into)
+    """Runs for every event: scalars of ordinary size are kept without a call, in the order of how
+    often they come; all else goes the long way, which gives the same."""
+    values = into.values
+    for member, value in members.items():
+        name = prefix + member
+        kept: Scalar
+        if isinstance(value, str) and len(value) <= _SURE_CHARS or isinstance(value, bool):
+            kept = value
+        elif isinstance(value, int) and -_EXACT_INTEGERS < value < _EXACT_INTEGERS:
+            kept = float(value)
+        else:
+            _flatten_value(name, value, into)
+            continue
+        if name in values or len(name) > MAX_NAME_CHARS or len(values) >= MAX_NAMES:
+            _keep(name, kept, into)
+        else:
+            values[name] = kept
 
 
 def _flatten_value(name: str, value: object, into: Flattened) -> None:
-    """Ordered by how often each type comes: this runs for every value of every event."""
     if isinstance(value, str):
         if len(value) > _SURE_CHARS and len(value.encode()) > MAX_TEXT_BYTES:
             into.omitted += 1

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
+from django.db import Error as DatabaseError
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
@@ -83,6 +84,9 @@ def as_problem(exc: Exception) -> Problem | None:
             return Problem(415, Code.UNSUPPORTED_MEDIA_TYPE, str(exc.detail))
         case exceptions.ParseError():
             return Problem(400, Code.INVALID_JSON, str(exc.detail))
+        case DatabaseError():
+            detail = "the database does not answer: try again"
+            return Problem(503, Code.STORE_UNAVAILABLE, detail, headers={"Retry-After": "1"})
         case _:
             return None
 

@@ -128,7 +128,7 @@ GUIDE: Mapping[Code, Entry] = {
         "`ok`.",
     ),
     Code.STORE_UNAVAILABLE: Entry(
-        "The warehouse cannot be reached.",
+        "The warehouse or the database cannot be reached.",
         "Try again after Retry-After; /readyz names the engine.",
     ),
     Code.INDEX_UNAVAILABLE: Entry(

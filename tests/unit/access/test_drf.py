@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.http import Http404, HttpRequest
 from django.test import RequestFactory
 from rest_framework import exceptions
@@ -81,6 +82,13 @@ def test_failures_of_views_become_problems(
 ) -> None:
     found, document, _ = ask(demo_keys.bearer(), failure=failure)
     assert (found, document["code"], document["status"]) == (status, code, status)
+
+
+def test_a_database_that_does_not_answer_is_no_bug_of_ours(demo_keys: ProjectKeys) -> None:
+    gone = OperationalError("could not connect to server")
+    status, document, headers = ask(demo_keys.bearer(), failure=gone)
+    assert (status, document["code"], headers["Retry-After"]) == (503, "store_unavailable", "1")
+    assert "server" not in document["detail"]
 
 
 def test_a_bug_stays_a_bug(demo_keys: ProjectKeys) -> None:

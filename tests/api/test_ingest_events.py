@@ -1,13 +1,17 @@
 """`POST /v1/events` through the real routes, onto the real embedded feed."""
 
+import asyncio
 import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
+import httpx
 import pytest
+from channels.routing import URLRouter
 
+import ingest.routing
 from access.claims import Scope
 from feed.adapters.embedded import EmbeddedFeed
 from feed.backends import FEED
@@ -105,6 +109,21 @@ async def test_every_form_of_body_is_read(
     assert reply.status_code == 200, reply.text
     assert reply.json()["counts"]["ok"] == count
     assert len(logged_events(feed)) == count
+
+
+async def test_requests_at_once_are_each_answered_with_their_own_events(
+    feed: EmbeddedFeed, bearer: dict[str, str]
+) -> None:
+    transport = httpx.ASGITransport(URLRouter(ingest.routing.http_routes()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://weir.test") as client:
+        replies = await asyncio.gather(
+            *(
+                client.post("/v1/events", json=GOOD | {"id": f"e{n}"}, headers=bearer)
+                for n in range(30)
+            )
+        )
+    assert [reply.json()["results"][0]["id"] for reply in replies] == [f"e{n}" for n in range(30)]
+    assert {event.id for event in logged_events(feed)} == {f"e{n}" for n in range(30)}
 
 
 async def test_sent_at_is_recorded_and_not_applied(

@@ -35,10 +35,34 @@ def test_members_are_the_text_as_it_stands() -> None:
     assert members(b"{}") == {}
 
 
-@pytest.mark.parametrize("part", [DEEP, b'"\\ud800"', b'"\\udc00\\ud800"'])
+@pytest.mark.parametrize(
+    "part",
+    [DEEP, b'"\\ud800"', b'"\\udc00\\ud800"', b'["\\ud800 ",%s]' % DEEP, b'[%s,"\\ud800"]' % DEEP],
+)
 def test_a_part_that_msgspec_gives_up_on_leaves_its_neighbours_readable(part: bytes) -> None:
     assert elements(b'[1, %s ,{"a":"],["}]' % part) == [b"1", part, b'{"a":"],["}']
     assert members(b'{"a":1, "b" : %s ,"c":[]}' % part) == {"a": b"1", "b": part, "c": b"[]"}
+
+
+def test_of_a_name_that_comes_twice_the_last_value_counts_around_a_surrogate_too() -> None:
+    text = b'{"a":1,"b":"\\ud800","a":[2],"c":3}'
+    assert members(text) == {"a": b"[2]", "b": b'"\\ud800"', "c": b"3"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[" + b'"",' * 1_600_000 + DEEP + b"]",
+        b"[" + b'[{"":' * 500_000 + b"1" + b"}]" * 500_000 + b"]",
+        b'["\\ud800",' + b'"a\\' * 1_000_000,
+        b'["\\ud800",' + b'"' * 5_000_000,
+        b"[" + DEEP + b',"' + b"\\" * 5_000_000,
+        b"[" + DEEP + b',"a\\' * 1_000_000,
+    ],
+)
+def test_hostile_texts_are_given_up_on(text: bytes) -> None:
+    with pytest.raises(InvalidJson):
+        elements(text)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +85,8 @@ def test_a_part_that_msgspec_gives_up_on_leaves_its_neighbours_readable(part: by
         b"{1]",
         b"[" * 3000,
         b"[1,,%s]" % DEEP,
+        b"[%s,,1]" % DEEP,
+        b"[%s,nope]" % DEEP,
         b"[%s}" % DEEP,
         b"[%s" % DEEP,
         b"[nope,%s]" % DEEP,
@@ -75,7 +101,8 @@ def test_what_is_no_json_array_is_refused(text: bytes) -> None:
 @pytest.mark.parametrize(
     "text",
     [b"", b"{", b'{"a"}', b'{"a":}', b'{"a":1,}', b"{a:1}", b'{"a":1}}', b'{"\xff":1}']
-    + [b'{"a":%s,"b"}' % DEEP, b"{1:%s}" % DEEP, b'{"\\ud800":1}', b'{"a":%s' % DEEP],
+    + [b'{"a":%s,"b"}' % DEEP, b"{1:%s}" % DEEP, b'{"\\ud800":1}', b'{"a":%s' % DEEP]
+    + [b'{"a":%s,"\\ud800":1}' % DEEP, b'{"a":%s,"\xff":1}' % DEEP, b'{"a":%s,}' % DEEP],
 )
 def test_what_is_no_json_object_is_refused(text: bytes) -> None:
     with pytest.raises(InvalidJson):
@@ -89,6 +116,14 @@ def test_other_json_is_told_apart() -> None:
     for text in (b"[]", b"null", DEEP):
         with pytest.raises(NotAnObject):
             members(text)
+
+
+@given(st.dictionaries(st.text("ab", max_size=2), JSON, max_size=4), st.sampled_from([None, 1]))
+def test_members_around_a_surrogate_are_the_text_as_it_stands(
+    value: dict[str, Any], indent: int | None
+) -> None:
+    text = json.dumps({**value, "s": "\ud800"}, indent=indent).encode()
+    assert members(text) == {**_scanned_members(text)}
 
 
 @given(st.lists(JSON, max_size=4), st.sampled_from([None, 1]))

@@ -37,14 +37,29 @@ class NotAnObject(ValueError):
     """The text is JSON, but no object."""
 
 
-def elements(text: bytes) -> list[bytes]:
+class TooManyElements(ValueError):
+    """The array is longer than asked for."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"{count} elements")
+        self.count = count
+
+
+def elements(text: bytes, *, at_most: int) -> list[bytes]:
     """The text of each element of the array that `text` is; a part may yet hold invalid UTF-8,
     lone surrogates, or nest too deep.
 
-    Raises InvalidJson, NotAnArray.
+    Raises InvalidJson, NotAnArray, TooManyElements.
     """
+    found = _elements(text)
+    if len(found) > at_most:
+        raise TooManyElements(len(found))
+    return [bytes(raw) for raw in found]
+
+
+def _elements(text: bytes) -> Sequence[msgspec.Raw | bytes]:
     try:
-        return [bytes(raw) for raw in _ELEMENTS.decode(text)]
+        return _ELEMENTS.decode(text)
     except msgspec.ValidationError as exc:
         _check_syntax(text)
         raise NotAnArray from exc

@@ -13,7 +13,7 @@ import msgspec
 
 from access.http import Request, read_body
 from access.problems import Code, FieldError, Problem
-from ingest.json_text import InvalidJson, NotAnArray, elements, members
+from ingest.json_text import InvalidJson, NotAnArray, TooManyElements, elements, members
 from ingest.payloads import Notice, Time
 from ingest.timestamps import parse_time
 
@@ -54,9 +54,13 @@ async def read_rows(request: Request) -> Body:
     if not body.rows:
         raise Problem(400, Code.EMPTY_BATCH, "the body holds no event: send at least one")
     if len(body.rows) > MAX_BATCH_EVENTS:
-        detail = f"{len(body.rows)} events in one request: send at most {MAX_BATCH_EVENTS}"
-        raise Problem(413, Code.TOO_MANY_EVENTS, detail)
+        raise _too_many(len(body.rows))
     return body
+
+
+def _too_many(count: int) -> Problem:
+    detail = f"{count} events in one request: send at most {MAX_BATCH_EVENTS}"
+    return Problem(413, Code.TOO_MANY_EVENTS, detail)
 
 
 @lru_cache(maxsize=256)
@@ -127,11 +131,13 @@ def _json_rows(text: bytes) -> Body:
         return Body([])
     try:
         if text[:1] != b"{":
-            return Body(elements(text))
+            return Body(elements(text, at_most=MAX_BATCH_EVENTS))
         envelope = members(text)
         return _batch(envelope) if "batch" in envelope else Body([text])
     except InvalidJson as exc:
         raise Problem(400, Code.INVALID_JSON, f"the body is not JSON: {exc}") from exc
+    except TooManyElements as exc:
+        raise _too_many(exc.count) from exc
     except NotAnArray as exc:
         detail = 'the body is neither an event, an array of events nor {"batch": […]}'
         raise Problem(400, Code.INVALID_BATCH, detail) from exc
@@ -139,7 +145,7 @@ def _json_rows(text: bytes) -> Body:
 
 def _batch(envelope: dict[str, bytes]) -> Body:
     try:
-        rows = elements(envelope["batch"])
+        rows = elements(envelope["batch"], at_most=MAX_BATCH_EVENTS)
     except NotAnArray as exc:
         error = FieldError(Code.INVALID_BATCH, "batch")
         detail = "batch is not an array of events"

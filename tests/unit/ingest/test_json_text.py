@@ -11,11 +11,12 @@ from ingest.json_text import (
     InvalidJson,
     NotAnArray,
     NotAnObject,
+    TooManyElements,
     _scanned_elements,
     _scanned_members,
-    elements,
     members,
 )
+from ingest.json_text import elements as elements_at_most
 
 DEEP = b"[" * 3000 + b"]" * 3000
 JSON = st.recursive(
@@ -23,6 +24,16 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
     max_leaves=10,
 )
+
+
+def elements(text: bytes) -> list[bytes]:
+    return elements_at_most(text, at_most=10_000_000)
+
+
+def test_more_elements_than_asked_for_are_counted() -> None:
+    assert len(elements_at_most(b"[1,2,3]", at_most=3)) == 3
+    with pytest.raises(TooManyElements, match="3 elements"):
+        elements_at_most(b"[1,2,3]", at_most=2)
 
 
 def test_elements_are_the_text_as_it_stands() -> None:

@@ -27,6 +27,9 @@ from timeseries.errors import invalid_query
 from timeseries.fields import parse_field
 
 MAX_VALUES = 1_000
+"""Of one operator."""
+MAX_FILTER_VALUES = 2_000
+"""Of all operators: engines take longer to read a query with more than to answer it."""
 MAX_TEXT_CHARS = 8_191
 """No longer string is in the view, so none can match."""
 
@@ -42,9 +45,10 @@ def parse_filter(value: object, path: str = "filter") -> Filter:
 
 @dataclass(slots=True)
 class _Parser:
-    """Counts the nodes of one filter while it reads them."""
+    """Counts the nodes and the values of one filter while it reads them."""
 
     nodes: int = 0
+    values: int = 0
 
     def parse(self, value: object, path: str, *, depth: int) -> Filter:
         if not isinstance(value, list) or not value or not isinstance(value[0], str):
@@ -60,7 +64,13 @@ class _Parser:
         if operator not in _LEAVES:
             known = ", ".join(["and", "or", "not", *_LEAVES])
             raise invalid_query(f"{path}[0]", f"{path}[0] is no operator: it takes {known}")
+        self._count_values(operands, path)
         return _LEAVES[operator](operands, path)
+
+    def _count_values(self, operands: Sequence[object], path: str) -> None:
+        self.values += sum(len(part) if isinstance(part, list) else 1 for part in operands[1:])
+        if self.values > MAX_FILTER_VALUES:
+            raise invalid_query(path, f"a filter has at most {MAX_FILTER_VALUES} values")
 
     def _combined(self, operator: str, operands: Sequence[object], path: str, depth: int) -> Filter:
         if operator == "not" and len(operands) != 1:

@@ -8,7 +8,17 @@ import pytest
 from feed.event import HOUR_MS, event_key, key_hash
 from tests.builders import NOON_MS, make_project_name
 from tests.series_builders import MIXED, TAGS, make_document, make_query
-from timeseries.domain import EVERYTHING, CoreField, Filter, Is, SeriesQuery
+from timeseries.domain import (
+    EVERYTHING,
+    CoreField,
+    Field,
+    Filter,
+    Is,
+    Matches,
+    SeriesQuery,
+    TextMatch,
+)
+from timeseries.filters import MAX_FILTER_VALUES
 from timeseries.ports import Document, SeriesStore
 
 TIMEOUT_S = 60.0
@@ -153,6 +163,21 @@ class SeriesReadingContract:
 
         assert version() == seen[-1]
         assert len(set(seen)) == 3
+
+    # -- filters --
+
+    @pytest.mark.parametrize("field", [CoreField.EVENT, CoreField.USER_ID, TAGS])
+    @pytest.mark.parametrize("match", list(TextMatch))
+    def test_a_filter_may_have_as_many_values_as_are_admitted(
+        self, store: SeriesStore, project: str, field: Field, match: TextMatch
+    ) -> None:
+        tags = {TAGS.slot or 0: ["some", "signup"]}
+        write(store, make_document(project=project, user_id="signup", values=tags))
+        others = [f"no{number}" for number in range(MAX_FILTER_VALUES - 1)]
+
+        assert count(store, project, Matches(field, match, (*others, "sign"))) == 1
+        assert count(store, project, Is(field, (*others, "signup"))) == 1
+        assert count(store, project, Matches(field, match, (*others, "other"))) == 0
 
     # -- projects and generations --
 

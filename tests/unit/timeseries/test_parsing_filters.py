@@ -131,6 +131,14 @@ def test_filters_have_at_most_a_hundred_operators() -> None:
         parse_filter(["and", *[["exists", "event"]] * 100])
 
 
+def test_filters_have_at_most_two_thousand_values_in_all() -> None:
+    most = ["or", ["is", "event", ["x"] * 1_000], ["not_contains", "event", ["x"] * 1_000]]
+    parse_filter(most)
+    with pytest.raises(QueryRefused, match="at most 2000 values") as refused:
+        parse_filter([*most, ["gt", "properties.n", 1]])
+    assert refused.value.field == "filter[3]"
+
+
 def test_filters_are_joined_without_needless_nesting() -> None:
     assert both(EVERYTHING, SIGNUP) == SIGNUP
     assert both(SIGNUP, EVERYTHING) == SIGNUP

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Protocol
 
 from timeseries.adapters.embedded.values import SEVERAL_SQL, Value, to_value
@@ -129,9 +130,17 @@ def _text_test(match: TextMatch, names: list[str]) -> Test:
             found = [f"instr({sql}, {name}) > 0" for name in names]
         else:
             found = [f"substr({sql}, 1, length({name})) = {name}" for name in names]
-        return f"({is_text(sql)} AND ({' OR '.join(found) or '0'}))"
+        return f"({is_text(sql)} AND {_any_of(found)})"
 
     return test
+
+
+def _any_of(tests: list[str]) -> str:
+    """Whether one of them holds, as a tree: SQLite refuses a chain of 1,000."""
+    while len(tests) > 1:
+        pairs = zip_longest(tests[::2], tests[1::2], fillvalue="0")
+        tests = [f"({first} OR {second})" for first, second in pairs]
+    return tests[0] if tests else "0"
 
 
 def _order_test(compare: Compare, name: str, is_string: bool) -> Test:

@@ -3,7 +3,6 @@
 No credentials mode: nothing here depends on cookies."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from access.authentication import Authenticator
 from access.http import Door, Request
@@ -33,7 +32,8 @@ def with_cors(door: Door, authenticator: Authenticator) -> Door:
         except Problem as problem:
             problem.headers = _merged(problem.headers, _headers(request, authenticator))
             raise
-        return replace(reply, headers=_merged(reply.headers, _headers(request, authenticator)))
+        headers = _merged(reply.headers, _headers(request, authenticator))
+        return Reply(reply.status, reply.body, reply.content_type, headers)
 
     return open_door
 

@@ -28,12 +28,10 @@ from ingest.payloads import (
 from ingest.timestamps import parse_time
 
 MAX_EVENT_BYTES = 32 * 1024
-MAX_TAKEN_BACK_BYTES = 1024  # what an export adds to an event: id, times, type, transport
 FIRST_TIMESTAMP_MS = 946_684_800_000  # 2000-01-01T00:00:00Z
 MAX_AHEAD_MS = 24 * 3_600_000
 MAX_SHOWN_CHARS = 200
 _EMPTY_OBJECT = "{}"
-_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 MAX_EXPORTED_BYTES = MAX_EVENT_BYTES + 1024
 """An export writes out what the first arrival added to the event: times, type, id, transport."""
 _LINE_BREAKS_TO_SPACES = bytes.maketrans(b"\r\n", b"  ")
@@ -170,7 +168,10 @@ _READERS: dict[str, Callable[[str, bytes], object]] = {
 
 
 def _admitted(payload: EventPayload, unknown: str | None, frame: Frame) -> Admitted:
-    received_at_ms, sent_at_ms, transport = _arrival(payload, frame)
+    if frame.takes_back:
+        received_at_ms, sent_at_ms, transport = _first_arrival(payload, frame)
+    else:
+        received_at_ms, sent_at_ms, transport = frame.now_ms, frame.sent_at_ms, frame.transport
     event_id = payload.id or make_id(received_at_ms)
     occurred_at_ms, is_given = _occurrence(payload, received_at_ms, frame.now_ms)
     event = _build_event(
@@ -196,9 +197,8 @@ def _admitted(payload: EventPayload, unknown: str | None, frame: Frame) -> Admit
     return Admitted(event, weak + (() if unknown is None else (Code.UNKNOWN_FIELD,)), unknown)
 
 
-def _arrival(payload: EventPayload, frame: Frame) -> tuple[int, int | None, str]:
-    if not isinstance(payload, ExportedPayload):
-        return frame.now_ms, frame.sent_at_ms, frame.transport
+def _first_arrival(payload: EventPayload, frame: Frame) -> tuple[int, int | None, str]:
+    assert isinstance(payload, ExportedPayload)  # noqa: S101  # what _read gives a frame that takes back
     received_at_ms, sent_at_ms = frame.now_ms, frame.sent_at_ms
     if payload.received_at is not None:
         received_at_ms = _admitted_time("received_at", payload.received_at, frame.now_ms)
@@ -235,7 +235,9 @@ def _object_text(name: str, raw: msgspec.Raw) -> str:
     text = bytes(raw)
     fault = json_rules.fault_in(text)
     if fault is None:
-        return text.translate(_LINE_BREAKS_TO_SPACES).decode()
+        if b"\n" in text or b"\r" in text:
+            text = text.translate(_LINE_BREAKS_TO_SPACES)
+        return text.decode()
     if text == b"null":
         return _EMPTY_OBJECT
     raise _Refusal(Code.INVALID_PROPERTIES, f"{name}.{fault}" if fault else name)

@@ -82,6 +82,9 @@ class Accepted:
 
     def add_done_callback(self, callback: Callable[[], None]) -> None:
         """Call once, from any thread, when the fate of every row is known; at once if it is."""
+        if len(self._published) == 1:
+            self._published[0].ticket.add_done_callback(callback)
+            return
         countdown = _Countdown(len(self._published), callback)
         for part in self._published:
             part.ticket.add_done_callback(countdown.step)

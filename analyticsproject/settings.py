@@ -135,7 +135,7 @@ LOGGING = {
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    # Anyone can send an unknown Host header: the answer is 400, not a traceback in the log each time.
+    # Anyone can send an unknown Host header: the answer is 400, not a traceback in the log.
     "loggers": {"django.security.DisallowedHost": {"level": "CRITICAL"}},
 }
 

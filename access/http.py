@@ -9,8 +9,7 @@ import logging
 import random
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -28,9 +27,9 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a door needs of an ASGI scope; header names are lower case."""
+class Request(NamedTuple):
+    """What a door needs of an ASGI scope; header names are lower case. One is made for every
+    request: a frozen dataclass takes several times as long."""
 
     method: str
     path: str
@@ -61,15 +60,44 @@ async def read_body(
     length = request.header("content-length")
     if length is not None and _LENGTH.match(length) and int(length) > max_bytes:
         raise _too_large(max_bytes)
+    deadline = _Deadline(deadline_s)
     try:
-        async with asyncio.timeout(deadline_s):
-            return await _read_chunks(request.receive, max_bytes)
-    except TimeoutError as exc:
+        return await _read_chunks(request.receive, max_bytes)
+    except asyncio.CancelledError as exc:
+        if not deadline.is_cause():
+            raise
         raise Problem(
             408,
             Code.REQUEST_TIMEOUT,
             f"the body did not arrive within {deadline_s:g} s: send it again",
         ) from exc
+    finally:
+        deadline.end()
+
+
+class _Deadline:
+    """Cancels the current task when the time is up: what `asyncio.timeout` does, at a fraction of
+    its cost, which small requests feel."""
+
+    __slots__ = ("_is_over", "_task", "_timer")
+
+    def __init__(self, limit_s: float) -> None:
+        self._task: asyncio.Task[Any] | None = asyncio.current_task()
+        self._is_over = False
+        self._timer = asyncio.get_running_loop().call_later(limit_s, self._expire)
+
+    def _expire(self) -> None:
+        self._is_over = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def is_cause(self) -> bool:
+        """Whether a cancellation that was caught is this deadline's, and nobody else's too."""
+        return self._is_over and self._task is not None and self._task.uncancel() == 0
+
+    def end(self) -> None:
+        """The time no longer matters."""
+        self._timer.cancel()
 
 
 async def _read_chunks(receive: Receive, max_bytes: int) -> bytes:

@@ -1,9 +1,10 @@
 """Problem documents (RFC 9457) and the closed set of error codes, the same on every door."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 
 class Code(StrEnum):
@@ -101,11 +102,10 @@ class Problem(Exception):
         return document | self.extensions
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What a door answers: bytes and headers, ready to send."""
 
     status: int
     body: bytes
     content_type: str = "application/json"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})

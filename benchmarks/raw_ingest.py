@@ -60,7 +60,11 @@ async def application(
     loop = asyncio.get_running_loop()
     settled = loop.create_future()
     ticket = FEED.publish(Topic.EVENTS, RECORDS)
-    ticket.add_done_callback(lambda: loop.call_soon_threadsafe(settled.set_result, None))
+
+    def settle() -> None:
+        loop.call_soon_threadsafe(settled.set_result, None)
+
+    ticket.add_done_callback(settle)
     await settled
     headers = [(b"content-length", str(len(BODY)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})

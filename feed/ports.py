@@ -29,8 +29,7 @@ class TopicPartition(NamedTuple):
     partition: int
 
 
-@dataclass(frozen=True, slots=True)
-class OutgoingRecord:
+class OutgoingRecord(NamedTuple):
     """What a producer hands over: key and value are opaque bytes, headers few and small."""
 
     key: bytes

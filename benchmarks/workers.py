@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.corpus import START_MS, shop_events
 from benchmarks.figures import ROOT, Figure, resident_mb, say
@@ -20,7 +21,17 @@ from tests.stack import Stack
 
 EVENTS = 200_000
 BATCH = 2_000
+ROUNDS = 3
 MEMORY_LIMIT_MB = 300.0
+COMMANDS = {"sink": "run_warehouse_sink", "projector": "run_projector"}
+
+
+class Drained(NamedTuple):
+    """Events a second of a worker, rows a second of the bare inserts before it, peak memory."""
+
+    rate: float
+    raw: float
+    memory_mb: float
 
 
 def _records() -> Iterator[OutgoingRecord]:
@@ -100,18 +111,29 @@ def _drain(stack: Stack, command: str) -> tuple[float, float]:
 
 
 def run() -> None:
-    """The time of an empty drain (start-up) is taken off."""
+    """The best of a few rounds, each on a fresh folder: neighbours on the machine only ever slow
+    one. The time of an empty drain (start-up) is taken off."""
     records = list(_records())
+    rounds = [_round(records, number) for number in range(1, ROUNDS + 1)]
+    for name in COMMANDS:
+        raw = max(one[name].raw for one in rounds)
+        rate = max(one[name].rate for one in rounds)
+        memory = max(one[name].memory_mb for one in rounds)
+        Figure(name, rate, "events/s", raw).print()
+        Figure(f"{name}_memory", memory, "MB", MEMORY_LIMIT_MB).print()
+
+
+def _round(records: Sequence[OutgoingRecord], number: int) -> dict[str, Drained]:
     with (
         tempfile.TemporaryDirectory(prefix="weir-bench-") as folder,
         Stack(Path(folder) / "weir") as stack,
     ):
-        commands = {"sink": "run_warehouse_sink", "projector": "run_projector"}
-        idle = {name: _drain(stack, command)[0] for name, command in commands.items()}
-        say(f"filling the feed with {EVENTS} events")
+        idle = {name: _drain(stack, command)[0] for name, command in COMMANDS.items()}
+        say(f"round {number} of {ROUNDS}: sink and projector drain {EVENTS} events each")
         _fill_feed(stack.data_dir, records)
-        for name, command in commands.items():
+        drained: dict[str, Drained] = {}
+        for name, command in COMMANDS.items():
             raw = _raw_inserts(Path(folder) / f"raw-{name}.db", records)
-            seconds, memory = _drain(stack, command)
-            Figure(name, EVENTS / (seconds - idle[name]), "events/s", raw).print()
-            Figure(f"{name}_memory", memory, "MB", MEMORY_LIMIT_MB).print()
+            seconds, memory_mb = _drain(stack, command)
+            drained[name] = Drained(EVENTS / (seconds - idle[name]), raw, memory_mb)
+        return drained

@@ -4,7 +4,7 @@ in one place. Knows no engine and no context: what is done with records is the h
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from feed import metrics
 from feed.announcements import Announcer, Announcing
@@ -28,9 +28,9 @@ UNDECODABLE = "undecodable_record"
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A decoded record."""
+class Delivery(NamedTuple):
+    """A decoded record. One is made for every record: a frozen dataclass takes three times as
+    long."""
 
     record: Record
     event: Event

@@ -30,7 +30,12 @@ def pytest_terminal_summary(
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The long fault runs are asked for by name (`-m faults`); nothing else is left out."""
+    """The long fault runs are asked for by name (`-m faults`); nothing else is left out.
+
+    Browser tests come last: Playwright keeps an event loop running in the main thread from the
+    first of them to the session's end, and Django refuses its database beside one.
+    """
+    items.sort(key=lambda item: "browser" in item.path.parts)
     if "faults" in (config.option.markexpr or ""):
         return
     long = [item for item in items if "faults" in item.keywords]

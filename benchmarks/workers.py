@@ -1,6 +1,7 @@
 """Sink and projector, each draining the same feed with the real command; beside bare inserts of
 the same rows."""
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -41,8 +42,6 @@ def _records() -> Iterator[OutgoingRecord]:
 
 
 def _encoded_event(key: EventKey, event: dict[str, object]) -> Event:
-    import json
-
     return Event(
         key=key,
         project=ProjectId("bench"),

@@ -13,7 +13,7 @@ Guarantees common to every adapter:
 - Nothing connects in a constructor, and clients are made after fork.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -199,6 +199,3 @@ class Feed(Protocol):
 
     def close(self) -> None:
         """Settle or fail what is open and free what it holds; idempotent."""
-
-
-FeedFactory = Callable[[], Feed]

@@ -29,7 +29,3 @@ CONSTANT_READERS: dict[Topic, tuple[Group, ...]] = {
     Topic.CHANGES: (),
 }
 """Nothing that one of these has not passed is ever deleted; `changes` goes by age alone."""
-
-HEADER_LANE = "lane"
-HEADER_REPLAY = "replay"
-HEADER_TRACE = "traceparent"

@@ -27,6 +27,7 @@ from feed.event import HOUR_MS, event_key
 from feed.ports import Feed
 from feed.topics import Topic
 from tests.stack import Credentials
+from timeseries.domain import EVERYTHING
 from timeseries.ports import SeriesStore
 from warehouse.ports import EventStore, ScanWindow
 
@@ -221,8 +222,6 @@ def view_keys(store: SeriesStore, project: str, generation: int) -> Counter[byte
 
 
 def _paged_keys(store: SeriesStore, project: str, generation: int) -> Iterator[bytes]:
-    from timeseries.domain import EVERYTHING
-
     before: bytes | None = None
     while True:
         page = store.keys(

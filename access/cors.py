@@ -17,6 +17,7 @@ _PREFLIGHT = {
     "X-Request-Id, If-None-Match",
     "Access-Control-Max-Age": str(MAX_AGE_S),
 }
+_VARY: Mapping[str, str] = {"Vary": "Origin"}
 _EXPOSED = {"Access-Control-Expose-Headers": "Retry-After, ETag, X-Request-Id"}
 
 
@@ -42,10 +43,10 @@ def _preflight(request: Request, authenticator: Authenticator) -> Reply:
     """A preflight carries no credential, so any project that lists the origin answers for all."""
     origin = request.header("origin")
     if origin is None:
-        return Reply(204, b"", headers={"Vary": "Origin"})
+        return Reply(204, b"", headers=_VARY)
     if not authenticator.allows_somewhere(origin):
         refusal = origin_not_allowed("no project here allows pages of this origin")
-        refusal.headers = {"Vary": "Origin"}
+        refusal.headers = dict(_VARY)
         raise refusal
     return Reply(204, b"", headers=_PREFLIGHT | _allowing(origin))
 
@@ -53,7 +54,7 @@ def _preflight(request: Request, authenticator: Authenticator) -> Reply:
 def _headers(request: Request, authenticator: Authenticator) -> Mapping[str, str]:
     origin = request.header("origin")
     if origin is None or not _is_open_to(origin, request, authenticator):
-        return {"Vary": "Origin"}
+        return _VARY
     return _EXPOSED | _allowing(origin)
 
 
@@ -72,6 +73,8 @@ def _allowing(origin: str) -> dict[str, str]:
 
 
 def _merged(own: Mapping[str, str], cors: Mapping[str, str]) -> dict[str, str]:
+    if not own:
+        return dict(cors)
     vary = own.get("Vary")
     joined = {"Vary": f"{vary}, {cors['Vary']}"} if vary else {}
     return {**own, **cors, **joined}

@@ -9,6 +9,7 @@ import logging
 import random
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,7 +24,9 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 BODY_DEADLINE_S = 30.0
 _LENGTH = re.compile(r"[0-9]{1,19}\Z")
 _BODILESS = (204, 304)  # RFC 9110: these say nothing about a body
+_NO_SNIFF = (b"x-content-type-options", b"nosniff")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+_ENCODER = msgspec.json.Encoder()
 logger = logging.getLogger(__name__)
 
 
@@ -130,7 +133,7 @@ def json_reply(
     value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Reply:  # Any: JSON
     """A JSON reply."""
-    return Reply(status, msgspec.json.encode(value), headers=headers or {})
+    return Reply(status, _ENCODER.encode(value), headers=headers or {})
 
 
 def problem_reply(problem: Problem, request_id: str) -> Reply:
@@ -184,7 +187,7 @@ def _request(scope: Scope, receive: Receive) -> Request:
         path_params=scope.get("url_route", {}).get("kwargs", {}),
         query_string=scope.get("query_string", b""),
         headers=headers,
-        request_id=given if _REQUEST_ID.match(given) else _make_request_id(),
+        request_id=given if given and _REQUEST_ID.match(given) else _make_request_id(),
         receive=receive,
     )
 
@@ -195,20 +198,19 @@ def _make_request_id() -> str:
     return f"{random.getrandbits(128):032x}"  # noqa: S311
 
 
+@lru_cache(maxsize=256)
+def _encoded(name: str, value: str) -> tuple[bytes, bytes]:
+    return name.lower().encode(), value.encode("latin-1")
+
+
 async def send_reply(reply: Reply, request: Request, send: Send) -> None:
     """Send status, headers and body; HEAD gets no body."""
-    headers = [
-        (b"x-request-id", request.request_id.encode()),
-        (b"x-content-type-options", b"nosniff"),
-    ]
+    headers = [(b"x-request-id", request.request_id.encode()), _NO_SNIFF]
     if reply.status not in _BODILESS:
-        headers += [
-            (b"content-type", reply.content_type.encode()),
-            (b"content-length", str(len(reply.body)).encode()),
-        ]
-    headers += [
-        (name.lower().encode(), value.encode("latin-1")) for name, value in reply.headers.items()
-    ]
+        headers.append(_encoded("content-type", reply.content_type))
+        headers.append((b"content-length", b"%d" % len(reply.body)))
+    for name, value in reply.headers.items():
+        headers.append(_encoded(name, value))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send(
         {"type": "http.response.body", "body": b"" if request.method == "HEAD" else reply.body}

@@ -27,7 +27,7 @@ def build_application(django: AsgiApp) -> AsgiApp:
     served: Sequence[str] = settings.SERVE
     application: AsgiApp = ProtocolTypeRouter(
         {
-            "http": URLRouter(http_routes(served, django)),
+            "http": _straight_to("/v1/events", URLRouter(http_routes(served, django))),
             "websocket": refuse_socket,
             "lifespan": Lifespan(parts_of(served), on_stop_signal=hurry_progress),
         }
@@ -48,6 +48,16 @@ def http_routes(served: Sequence[str], django: AsgiApp) -> list[URLPattern]:
     routes.append(re_path(r"^static/", static_door()))  # type: ignore[arg-type]
     routes.append(re_path(r"", django))  # type: ignore[arg-type]
     return routes
+
+
+def _straight_to(path: str, router: URLRouter) -> AsgiApp:
+    """The router, which requests for one hot path pass by: its search costs a small request 5 %."""
+    hot: AsgiApp = next(r.callback for r in router.routes if r.pattern.match(path.lstrip("/")))
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await (hot if scope["path"] == path else router)(scope, receive, send)
+
+    return application
 
 
 async def refuse_socket(scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,6 +7,7 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 from feed.ports import TopicPartition
@@ -38,7 +39,7 @@ class Settling:
     async def wait(self, accepted: Accepted, *, deadline_s: float) -> None:
         """Return when the fate of every row is known, or at the deadline."""
         future: asyncio.Future[None] = self.loop.create_future()
-        accepted.add_done_callback(lambda: self._notify(future))
+        accepted.add_done_callback(partial(self._notify, future))
         deadline = self.loop.call_later(deadline_s, _resolve, future)
         try:
             await future

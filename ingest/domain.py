@@ -5,7 +5,6 @@ again member by member, which finds the code and the field to answer with.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
@@ -56,8 +55,7 @@ class Admitted(NamedTuple):
     unknown: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """What all rows of a request share. `now_ms` bounds timestamps; rows of an export may bring
     their own `received_at`, `sent_at` and `transport` when `takes_back` is set."""
 

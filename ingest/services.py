@@ -3,9 +3,9 @@ called it waits for the outcome in its own way."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from threading import Lock
 from time import monotonic
+from typing import NamedTuple
 
 from msgspec import UNSET
 
@@ -28,8 +28,7 @@ MIN_RETRY_AFTER_S = 1.0
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(NamedTuple):
     """The rows of one request, each the JSON text of one event, and who sends them how.
 
     `takes_back` lets rows bring `received_at`, `sent_at` and `transport` of their first arrival:
@@ -46,8 +45,7 @@ class Submission:
     first_index: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of every row, in order. `positions`: the highest offset logged, by partition.
 
     `retry_after_s` is None unless a row is to be sent again.
@@ -59,8 +57,7 @@ class Outcome:
     retry_after_s: float | None
 
 
-@dataclass(slots=True)
-class _Published:
+class _Published(NamedTuple):
     """Records offered to one topic, the rows that they stand for, and what became of them."""
 
     topic: Topic

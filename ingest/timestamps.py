@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}"
@@ -42,5 +43,11 @@ def _unusual_time(text: str) -> int | None:
 
 def format_time(time_ms: int) -> str:
     """RFC 3339 in UTC with milliseconds and Z."""
-    moment = _EPOCH + timedelta(milliseconds=time_ms)
-    return moment.isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
+    second, rest_ms = divmod(time_ms, 1000)
+    return f"{_second_text(second)}.{rest_ms:03}Z"
+
+
+@lru_cache(maxsize=64)
+def _second_text(second: int) -> str:
+    """Kept, since the requests of a second all say it again."""
+    return (_EPOCH + timedelta(seconds=second)).isoformat()[: -len("+00:00")]

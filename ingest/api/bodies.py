@@ -6,8 +6,8 @@ admission, row by row.
 
 import re
 import zlib
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
@@ -34,8 +34,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _WHITESPACE = b" \t\n\r"
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """The rows of a request; `notices` are about the request, not about a row."""
 
     rows: list[bytes]

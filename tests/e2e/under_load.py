@@ -1,0 +1,63 @@
+"""A stack under load, on whatever engines its settings name: a generator sends to it, and at the
+end the oracle judges."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.look import verdict_of
+from tests.oracle import Generator, Journal, figures_by_hour, journal_by_hour
+from tests.stack import Credentials, Stack, wait_until
+
+
+@dataclass
+class Run:
+    """A running stack under load, with its journal."""
+
+    stack: Stack
+    credentials: Credentials
+    journal: Journal
+
+    def crash_at(self, process: str, point: str, *, nth: int) -> None:
+        """Restart `process` with the point armed, wait until it has killed itself there, start it
+        clean."""
+        self.stack.kill(process)
+        self.stack.start(process, crash_point=f"{point}:{nth}")
+        wait_until(f"{process} dies at {point}", lambda: not self.stack.is_running(process))
+        self.stack.kill(process)
+        self.stack.start(process)
+
+    def wait_for_progress(self) -> None:
+        """Load goes on: another 200 events are acknowledged."""
+        goal = len(self.journal.acknowledged) + 200
+        wait_until(
+            "200 more events are acknowledged", lambda: len(self.journal.acknowledged) >= goal
+        )
+
+
+@contextmanager
+def under_load(
+    data_dir: Path, seed: int, engines: Mapping[str, str] | None = None
+) -> Iterator[Run]:
+    """A whole stack with a generator sending to it; at the end the oracle judges. `engines`: the
+    three URLs by the names of their settings, embedded ones by default."""
+    with Stack(data_dir, settings=engines or {}) as stack:
+        credentials = stack.create_project("faults")
+        journal = Journal(data_dir / "journal.ndjson")
+        stack.start_all()
+        run = Run(stack, credentials, journal)
+        with Generator(stack.url, credentials, journal, seed):
+            run.wait_for_progress()
+            yield run
+            run.wait_for_progress()
+        stack.drain()
+        assert_nothing_lost_or_doubled(run)
+
+
+def assert_nothing_lost_or_doubled(run: Run) -> None:
+    """All laws of the oracle, and what a client of the query service sees."""
+    verdict = verdict_of(run.stack, run.credentials.project)
+    verdict.check(run.journal)
+    shown = figures_by_hour(run.stack.url, run.credentials)
+    assert shown == journal_by_hour(verdict, run.journal), "I4: figures differ from the journal"

@@ -21,7 +21,7 @@ from feed.clock import Clock
 from feed.errors import DataLoss, Fenced
 from feed.ports import PartitionBounds, RebalanceListener, Record, TopicPartition
 
-POLL_EVERY_S = 0.025
+POLL_EVERY_S = 0.04
 """How often an idle consumer looks at its topics: a pragma each, 17 us, and a sleep of 40 us."""
 LOOKS_A_GROUP_LOOK = 4
 """How many looks at the topics go on one at the group: partitions may wait longer than records."""

@@ -5,15 +5,17 @@
 """
 
 import pickle
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import django
 
+from feed.backends import get_feed
 from tests.oracle import Verdict, judge
-from tests.stack import ROOT, Stack, wait_until
+from tests.stack import Stack, wait_until
+from timeseries.backends import get_series_store
+from warehouse.backends import get_event_store
 
 LIMIT_S = 300.0
 
@@ -33,36 +35,24 @@ def wait_for_members(stack: Stack, counts: Mapping[str, int]) -> None:
 
 
 def _run(stack: Stack, *arguments: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.look", *arguments],
-        cwd=ROOT,
-        env=stack.environment(DJANGO_SETTINGS_MODULE="analyticsproject.settings"),
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
+    stack.run_python(
+        *("-m", "tests.look", *arguments),
+        limit_s=LIMIT_S,
+        DJANGO_SETTINGS_MODULE="analyticsproject.settings",
     )
-    assert done.returncode == 0, done.stderr[-4000:]
 
 
 def _write_verdict(project: str, file: str) -> None:
-    from feed.backends import get_feed
-    from timeseries.backends import get_series_store
-    from warehouse.backends import get_event_store
-
     found = judge(get_feed(), get_event_store(), get_series_store(), project=project)
     Path(file).write_bytes(pickle.dumps(found))
 
 
 def _await_members(wanted: Sequence[str]) -> None:
-    from feed.backends import get_feed
-
     feed = get_feed()
     counts = {group: int(count) for group, count in (pair.split("=") for pair in wanted)}
     wait_until(
         f"the groups have {counts} members",
         lambda: all(len(feed.members(group)) == count for group, count in counts.items()),
-        limit_s=120,
     )
 
 

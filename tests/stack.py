@@ -77,10 +77,14 @@ class Stack:
         return outer | ours | dict(self.settings) | more
 
     def manage(self, *arguments: str, limit_s: float = 120.0, **more: str) -> str:
-        """Run a command to its end; its standard output. Raises CalledProcessError with its
-        errors."""
+        """Run a command of manage.py to its end; its standard output. Raises as `run_python`."""
+        return self.run_python("manage.py", *arguments, limit_s=limit_s, **more)
+
+    def run_python(self, *arguments: str, limit_s: float = 120.0, **more: str) -> str:
+        """Run a script or module in the environment of a child; its standard output. Raises
+        RuntimeError with its errors, TimeoutExpired."""
         done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
+            [sys.executable, *arguments],
             cwd=ROOT,
             env=self.environment(**more),
             capture_output=True,
@@ -89,7 +93,7 @@ class Stack:
             check=False,
         )
         if done.returncode:
-            raise RuntimeError(f"manage.py {arguments}: {done.returncode}\n{done.stderr[-4000:]}")
+            raise RuntimeError(f"{arguments}: {done.returncode}\n{done.stderr[-4000:]}")
         return done.stdout
 
     def start(

@@ -1,7 +1,6 @@
-"""A stack under load, on whatever engines its settings name: a generator sends to it, and at the
-end the oracle judges."""
+"""A stack under load: a generator sends to it, and at the end the oracle judges."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,12 +36,9 @@ class Run:
 
 
 @contextmanager
-def under_load(
-    data_dir: Path, seed: int, engines: Mapping[str, str] | None = None
-) -> Iterator[Run]:
-    """A whole stack with a generator sending to it; at the end the oracle judges. `engines`: the
-    three URLs by the names of their settings, embedded ones by default."""
-    with Stack(data_dir, settings=engines or {}) as stack:
+def under_load(data_dir: Path, seed: int) -> Iterator[Run]:
+    """A whole stack with a generator sending to it; at the end the oracle judges."""
+    with Stack(data_dir) as stack:
         credentials = stack.create_project("faults")
         journal = Journal(data_dir / "journal.ndjson")
         stack.start_all()

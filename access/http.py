@@ -138,7 +138,7 @@ def json_reply(
 
 def problem_reply(problem: Problem, request_id: str) -> Reply:
     """The problem as its document."""
-    body = msgspec.json.encode(problem.as_json(request_id))
+    body = _ENCODER.encode(problem.as_json(request_id))
     return Reply(problem.status, body, "application/problem+json", problem.headers)
 
 

@@ -17,17 +17,24 @@ SERVE = env.choice_list(
 FEED = env.engine(
     "WEIR_FEED_URL",
     ENVIRONMENT.get("WEIR_FEED_URL", "embedded:"),
-    {"embedded": "feed.adapters.embedded.open_feed"},
+    {"embedded": "feed.adapters.embedded.open_feed", "kafka": "feed.adapters.kafka.open_feed"},
 )
 EVENT_STORE = env.engine(
     "WEIR_WAREHOUSE_URL",
     ENVIRONMENT.get("WEIR_WAREHOUSE_URL", "embedded:"),
-    {"embedded": "warehouse.adapters.embedded.open_event_store"},
+    {
+        "embedded": "warehouse.adapters.embedded.open_event_store",
+        "cassandra": "warehouse.adapters.cassandra.open_event_store",
+    },
 )
 SERIES_STORE = env.engine(
     "WEIR_TIMESERIES_URL",
     ENVIRONMENT.get("WEIR_TIMESERIES_URL", "embedded:"),
-    {"embedded": "timeseries.adapters.embedded.open_series_store"},
+    {
+        "embedded": "timeseries.adapters.embedded.open_series_store",
+        "elasticsearch+http": "timeseries.adapters.elasticsearch.open_series_store",
+        "elasticsearch+https": "timeseries.adapters.elasticsearch.open_series_store",
+    },
 )
 PUBLIC_URL = env.public_url("WEIR_PUBLIC_URL", ENVIRONMENT.get("WEIR_PUBLIC_URL", ""))
 CRASH_POINT = ENVIRONMENT.get("WEIR_CRASH_POINT", "")  # fault tests only: feed/crash_points.py

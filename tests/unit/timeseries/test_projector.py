@@ -171,9 +171,12 @@ def test_a_batch_of_very_large_events_is_written_in_parts(
     sizes: list[int] = []
     write = store.write
 
-    def measure(documents: Sequence[Document], *, generations: Sequence[int]) -> None:
-        sizes.append(len(documents))
-        write(documents, generations=generations)
+    def measure(
+        parts: Iterable[Sequence[Document]], *, generations: Sequence[int]
+    ) -> Sequence[Refused]:
+        made = list(parts)
+        sizes.extend(len(part) for part in made)
+        return write(made, generations=generations)
 
     monkeypatch.setattr(store, "write", measure)
     large = '{"a": "' + "x" * 200 + '"}'

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import msgspec
-from elastic_transport import JsonSerializer, NdjsonSerializer
+from elastic_transport import JsonSerializer
 from elasticsearch import Elasticsearch
 from elasticsearch.dsl.connections import connections
 
@@ -120,7 +120,7 @@ class Cluster:
             "max_retries": max(1, len(options.hosts) - 1),
             "retry_on_status": (),
             "retry_on_timeout": False,
-            "serializers": {JSON: _Json(), NDJSON: NdjsonSerializer()},
+            "serializer": _Json(),
         }
         if options.user is not None:
             settings["basic_auth"] = (options.user, options.password)

@@ -1,6 +1,7 @@
 """Every setting of the product, typed, from the environment through env.py; nothing here
 connects."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from analyticsproject import env
@@ -73,6 +74,10 @@ INSTALLED_APPS = [
     "timeseries",
     "operations",
 ]
+ELASTICSEARCH_DSL: dict[str, object] = {}  # the adapter names its own connections
+ELASTICSEARCH_DSL_SIGNAL_PROCESSOR = "django_elasticsearch_dsl.signals.BaseSignalProcessor"
+if ".elasticsearch." in str(SERIES_STORE["BACKEND"]) and find_spec("django_elasticsearch_dsl"):
+    INSTALLED_APPS.append("django_elasticsearch_dsl")  # a missing driver is told by the adapter
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "analyticsproject.security.SecurityHeaders",
@@ -143,7 +148,11 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     # Anyone can send an unknown Host header: the answer is 400, not a traceback in the log.
-    "loggers": {"django.security.DisallowedHost": {"level": "CRITICAL"}},
+    # The driver writes a line a request, and what fails is told by whoever asked.
+    "loggers": {
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        "elastic_transport": {"level": "ERROR"},
+    },
 }
 
 REST_FRAMEWORK = {

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
+from django.core.management.base import CommandError
+
 from feed.consumer import Lane
 from feed.ports import Feed
 from feed.topics import Group, Topic
 from feed.worker import WorkerCommand
 from timeseries.backends import get_series_store
+from timeseries.errors import SeriesBackpressure, SeriesError
 from timeseries.generations import written_generations
 from timeseries.projector import Projector
 from timeseries.slots import get_slots
@@ -18,15 +21,33 @@ class Command(WorkerCommand):
     help = "Project events into the time-series view."
 
     def prepare(self) -> None:
-        """Make what the generations need."""
-        for generation in written_generations():
-            for sentence in get_series_store().ensure(generation):
-                self.stderr.write(f"run_projector: {sentence}")
+        """Make what the generations need; a store that is away gets it with the first batch."""
+        try:
+            store = get_series_store()
+            for generation in written_generations():
+                for sentence in store.ensure(generation):
+                    self.stderr.write(f"run_projector: {sentence}")
+        except SeriesBackpressure as exc:
+            self.stderr.write(f"run_projector: {exc}; waiting for it")
+        except (SeriesError, ImportError, ValueError) as exc:
+            raise CommandError(str(exc)) from exc
 
     def lanes(self, feed: Feed) -> Sequence[Lane]:
         """Live events, and history in the capacity that they leave."""
-        store, slots = get_series_store(), get_slots()
         return (
-            Lane("live", Group.PROJECTOR, Topic.EVENTS, Projector(store, slots)),
-            Lane("history", Group.PROJECTOR_HISTORY, Topic.HISTORY, Projector(store, slots)),
+            _lane("live", Group.PROJECTOR, Topic.EVENTS),
+            _lane("history", Group.PROJECTOR_HISTORY, Topic.HISTORY),
         )
+
+
+def _lane(name: str, group: Group, topic: Topic) -> Lane:
+    store = get_series_store()
+    return Lane(
+        name,
+        group,
+        topic,
+        Projector(store, get_slots()),
+        batch_records=store.pace.batch_records,
+        little_records=store.pace.little_records,
+        spacing_s=store.pace.spacing_s,
+    )

@@ -3,6 +3,8 @@
 import time
 from dataclasses import dataclass, field, replace
 
+from elasticsearch.dsl import query as dsl
+
 from timeseries.adapters.elasticsearch.client import Json, Searching
 from timeseries.errors import QueryTimeout
 
@@ -12,7 +14,8 @@ MAX_BUCKETS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Searches over the documents of one project, generation and range, with one deadline."""
+    """Searches over the documents of one project, generation and range that match `where`, with one
+    deadline for all."""
 
     searching: Searching
     project: str
@@ -20,10 +23,11 @@ class Asking:
     from_ms: int | None
     to_ms: int | None
     timeout_s: float
+    where: dsl.Query | None = None
     started_s: float = field(default_factory=time.monotonic)
 
     def search(self, body: Json) -> Json:
-        """The answer to a body; hits and their count only where it asks for them.
+        """The answer to a body, its `query` a dsl.Query; hits only where it asks for them.
 
         Raises QueryTimeout, SeriesUnavailable.
         """
@@ -31,7 +35,7 @@ class Asking:
         if left_s <= 0:
             raise QueryTimeout()
         return self.searching.search(
-            {"size": 0, "track_total_hits": False, **body},
+            {"size": 0, "track_total_hits": False, **body, "query": self._query(body).to_dict()},
             project=self.project,
             generation=self.generation,
             from_ms=self.from_ms,
@@ -43,6 +47,10 @@ class Asking:
         """The same, the aggregations alone; none where no document was ever written."""
         found: Json = self.search(body).get("aggregations", {})
         return found
+
+    def _query(self, body: Json) -> dsl.Query:
+        parts = [part for part in (self.where, body.get("query")) if part is not None]
+        return dsl.Bool(filter=parts) if parts else dsl.MatchAll()
 
     def within(self, from_ms: int, to_ms: int) -> "Asking":
         """The same over a part of the range."""

@@ -5,11 +5,9 @@ Made with `elasticsearch.dsl.query`; strings lie in keywords, whose order by byt
 of code points. See docs/decisions/0025.
 """
 
-import math
 import re
 from collections.abc import Sequence
 from enum import StrEnum
-from itertools import accumulate
 
 from elasticsearch.dsl import query as dsl
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 
+from django.core.management.base import CommandError
+
 from feed.consumer import Lane
+from feed.errors import Backpressure
 from feed.ports import Feed
 from feed.topics import Group, Topic
 from feed.worker import WorkerCommand
 from timeseries.backends import get_series_store
+from timeseries.errors import SeriesBackpressure, SeriesError
 from timeseries.generations import written_generations
 from timeseries.projector import Projector
 from timeseries.slots import get_slots
@@ -18,10 +22,15 @@ class Command(WorkerCommand):
     help = "Project events into the time-series view."
 
     def prepare(self) -> None:
-        """Make what the generations need."""
-        for generation in written_generations():
-            for sentence in get_series_store().ensure(generation):
-                self.stderr.write(f"run_projector: {sentence}")
+        """Make what the generations need. Raises Backpressure while the view is away."""
+        try:
+            for generation in written_generations():
+                for sentence in get_series_store().ensure(generation):
+                    self.stderr.write(f"run_projector: {sentence}")
+        except SeriesBackpressure as exc:
+            raise Backpressure(str(exc), retry_after_s=exc.retry_after_s) from exc
+        except SeriesError as exc:
+            raise CommandError(str(exc)) from exc
 
     def lanes(self, feed: Feed) -> Sequence[Lane]:
         """Live events, and history in the capacity that they leave."""

@@ -25,6 +25,7 @@ dev: $(VENV)/base.stamp ## run the whole pipeline here, at http://127.0.0.1:8000
 
 test: $(VENV)/dev.stamp ## install what the tests need and run them all
 	@bash tests/install_browser.sh
+	@bash tests/install_postgresql.sh
 	$(PY) -m pytest --cov --cov-report=term:skip-covered -q
 
 lint: $(VENV)/dev.stamp ## every check, in checking mode

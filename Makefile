@@ -48,5 +48,5 @@ format: $(VENV)/dev.stamp ## write the code the way `make lint` wants it
 
 lock: $(VENV)/dev.stamp ## write requirements/*.txt anew from *.in
 	cd requirements && for name in base kafka cassandra elasticsearch postgresql dev; do \
-	  ../$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  ../$(VENV)/bin/uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	    -o $$name.txt $$name.in; done

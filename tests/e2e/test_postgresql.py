@@ -91,6 +91,8 @@ def test_the_pipeline_goes_on_by_itself_after_a_restart_of_the_database(
     assert send(stack, credentials, {"event": "during", "properties": {"b": 2}}, "logged")
     refused = {"event": ""}
     assert post(stack, credentials, refused, "logged").status_code == 400
+    wait_until("queries say so", lambda: ask(stack, credentials, "count").status_code == 503)
+    assert "Retry-After" in ask(stack, credentials, "count").headers
     postgresql.start()
 
     wait_until("readyz is well again", lambda: unwell(stack) == {})
@@ -151,14 +153,20 @@ def send(stack: Stack, credentials: Credentials, event: object, ack: str = "proj
     return reached
 
 
-def total(stack: Stack, credentials: Credentials, agg: str, field: str | None = None) -> float:
+def ask(
+    stack: Stack, credentials: Credentials, agg: str, field: str | None = None
+) -> httpx.Response:
     metric = {"name": "m", "agg": agg} | ({"field": field} if field else {})
-    answer = httpx.post(
+    return httpx.post(
         f"{stack.url}/v1/query/total",
         headers=credentials.headers,
         json={"range": "24h", "metrics": [metric]},
         timeout=60,
     )
+
+
+def total(stack: Stack, credentials: Credentials, agg: str, field: str | None = None) -> float:
+    answer = ask(stack, credentials, agg, field)
     figure: float = answer.json()["series"][0]["total"][0]
     return figure
 

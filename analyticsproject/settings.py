@@ -73,12 +73,12 @@ INSTALLED_APPS = [
     "timeseries",
     "operations",
 ]
-if drivers.require_driver(ENVIRONMENT, "WEIR_TIMESERIES_URL") is not None:
+ELASTICSEARCH_DSL: dict[str, object] = {}  # the adapter names its own connections
+ELASTICSEARCH_DSL_SIGNAL_PROCESSOR = "django_elasticsearch_dsl.signals.BaseSignalProcessor"
+ELASTICSEARCH_DSL_AUTOSYNC = False
+_search = drivers.driver_of(str(SERIES_STORE["URL"]))
+if _search is not None and _search.is_installed():  # a missing driver is told by the adapter
     INSTALLED_APPS.append("django_elasticsearch_dsl")
-    # The adapter registers its own connection, with the URL's options; models are never indexed.
-    ELASTICSEARCH_DSL: dict[str, object] = {}
-    ELASTICSEARCH_DSL_SIGNAL_PROCESSOR = "django_elasticsearch_dsl.signals.BaseSignalProcessor"
-    ELASTICSEARCH_DSL_AUTOSYNC = False
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "analyticsproject.security.SecurityHeaders",
@@ -150,7 +150,11 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     # Anyone can send an unknown Host header: the answer is 400, not a traceback in the log.
-    "loggers": {"django.security.DisallowedHost": {"level": "CRITICAL"}},
+    # The driver writes a line a request, and what fails is told by whoever asked.
+    "loggers": {
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        "elastic_transport": {"level": "ERROR"},
+    },
 }
 
 REST_FRAMEWORK = {

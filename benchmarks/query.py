@@ -56,7 +56,7 @@ def _load(data_dir: Path) -> None:
     started = time.monotonic()
     try:
         for first in range(0, EVENTS, BATCH):
-            store.write(_documents(first, BATCH, rng), generations=[1])
+            store.write([_documents(first, BATCH, rng)], generations=[1])
             if first % (50 * BATCH) == 0:
                 done = first + BATCH
                 say(f"{done:,} of {EVENTS:,} documents, {time.monotonic() - started:.0f} s")

@@ -13,12 +13,6 @@ IDLE_POLL_S = 0.5
 """How long a poll waits with nothing to do: a stop signal, and the first record of an empty
 history, are seen within it."""
 DRAIN_POLL_S = 0.05
-SPACING_S = 0.02
-"""Turns that find little start at least this far apart: under a trickle of single events the cost
-of a batch (two commits to disk) is paid 50 times a second, not a thousand times, and no event
-waits longer for it than this."""
-LITTLE = 0.1
-"""Share of a full batch below which a turn found little."""
 DRAIN_CHECK_S = 0.1
 
 Targets = Sequence[tuple[Lane, Mapping[int, PartitionBounds]]]
@@ -77,8 +71,9 @@ class ConsumeLoop:
         turn = live.turn(timeout_s=min(idle_s, live.announcer.due_in_s()))
         self._schedule.note_live(records=turn.records, lag_s=turn.lag_s)
         self._note_commit(turn.committed)
-        if 0 < turn.records < LITTLE * live.lane.batch_records and idle_s:
-            self._stop.wait(max(0.0, started_s + SPACING_S - self._clock.monotonic_s()))
+        if 0 < turn.records < live.lane.little_records and idle_s:
+            waits_s = started_s + live.lane.spacing_s - self._clock.monotonic_s()
+            self._stop.wait(max(0.0, waits_s))
 
     def _history_turn(self, history: LaneConsumer, *, is_live_waiting: bool) -> None:
         """While live waits for its store, history does not press the same store either."""

@@ -10,7 +10,7 @@ same figures on every
 adapter, approximate ones within the error they state. A partial answer is an error, never a figure.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -40,6 +40,26 @@ class Document(NamedTuple):
     booleans: Mapping[int, tuple[bool, ...]]
     hash24: int
     omitted: int = 0
+
+
+class Refused(NamedTuple):
+    """A document that the store can never take, and why, in a sentence."""
+
+    document: Document
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a store likes to be written to: a write costs it something however small it is.
+
+    The projector takes up to `batch_records` at a time, and less than `little_records` only
+    every `spacing_s`; a first event after a pause never waits.
+    """
+
+    batch_records: int
+    little_records: int
+    spacing_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +102,20 @@ class KeyPage:
 class SeriesStore(Protocol):
     """A handle on the view for one process; thread-safe."""
 
-    def write(self, documents: Sequence[Document], *, generations: Sequence[int]) -> None:
-        """Store a batch durably in each generation; what it returned for is readable. Idempotent.
+    @property
+    def pace(self) -> Pace:
+        """How it likes to be written to."""
 
-        Raises SeriesBackpressure or SeriesUnavailable: nothing is promised, offer the whole batch
-        again.
+    def write(
+        self, parts: Iterable[Sequence[Document]], *, generations: Sequence[int]
+    ) -> Sequence[Refused]:
+        """Store documents durably in each generation; what it returned for is readable, but for
+        what it gives back, which no other attempt would get in either. Idempotent.
+
+        Parts are taken one by one, and the next is asked for while earlier ones are being stored:
+        a caller that makes them as it goes holds a part or two, not all. Raises
+        SeriesBackpressure or SeriesUnavailable: nothing is promised, offer everything again;
+        whatever a part's making raises passes through.
         """
 
     def figures(self, query: SeriesQuery, *, generation: int, timeout_s: float) -> StoreAnswer:

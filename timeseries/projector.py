@@ -13,17 +13,20 @@ from feed.errors import Backpressure
 from feed.event import HOUR_MS, Event, record_version
 from timeseries.errors import SeriesBackpressure
 from timeseries.generations import written_generations
-from timeseries.ports import Document, SeriesStore
+from timeseries.ports import Document, Refused, SeriesStore
 from timeseries.projection import Flattened, document, flatten
 from timeseries.slots import Observation, SlotRegistry, example_of, types_of
 
 NOT_PROJECTABLE = "invalid_properties"
+NOT_INDEXABLE = "refused_by_store"
 MINUTE_MS = 60_000
 MAX_RANGES = 1_000
 """Changed minutes that are told one by one; more are told as hours."""
 DATABASE_RETRY_S = 1.0
 CHUNK_CHARS = 4 * 1024 * 1024
 """JSON that is taken apart at a time: ten times as much memory while it is."""
+CHUNK_RECORDS = 2_000
+"""Records whose documents are in memory at a time."""
 
 
 class _Ready(NamedTuple):
@@ -40,18 +43,24 @@ class Projector:
     def __init__(self, store: SeriesStore, slots: SlotRegistry) -> None:
         self._store, self._slots = store, slots
         self._changes: list[ChangedRange] = []
+        self._ensured: set[int] = set()
 
     def handle(self, batch: Sequence[Delivery]) -> Sequence[Poison]:
         """Write the documents of a batch into every generation that is written.
 
-        Returns the deliveries whose properties are no JSON objects, which ingest never admits.
-        Raises Backpressure while the store or the registry's database can't take them.
+        Returns the deliveries whose properties are no JSON objects, which ingest never admits, and
+        those whose documents the store refuses. Raises Backpressure while the store or the
+        registry's database can't take them.
         """
         reach("projector.before_write")
-        poison: list[Poison] = []
+        poison: dict[int, Poison] = {}
+        changes: list[ChangedRange] = []
         try:
-            for chunk in _chunks(batch):
-                poison += self._project(chunk)
+            for generation in written_generations():
+                self._ensure(generation)
+                parts = self._parts(batch, generation, poison, changes)
+                refused = self._store.write(parts, generations=(generation,))  # 3 readable
+                poison |= _poison_of(batch, refused)
         except SeriesBackpressure as exc:
             raise Backpressure(str(exc), retry_after_s=exc.retry_after_s) from exc
         except DjangoDatabaseError as exc:
@@ -59,21 +68,34 @@ class Projector:
             raise Backpressure(
                 f"the database does not give slots now: {exc}", retry_after_s=DATABASE_RETRY_S
             ) from exc
+        self._changes += changes
         reach("projector.after_write")
-        return poison
+        return list(poison.values())
 
     def take_changes(self) -> Sequence[ChangedRange]:
         """The ranges whose figures may have changed since the last call."""
         changes, self._changes = merge_ranges(self._changes), []
         return changes
 
-    def _project(self, batch: Sequence[Delivery]) -> list[Poison]:
-        ready, poison = _flattened(batch)
-        for generation in written_generations():
-            documents = self._documents(ready, generation)  # 1 slots committed, 2 projected
-            self._store.write(documents, generations=(generation,))  # 3 durably readable
-        self._changes += _changed(ready)
-        return poison
+    def _ensure(self, generation: int) -> None:
+        """A generation may come while we run, and the store may have been away when we began."""
+        if generation not in self._ensured:
+            self._store.ensure(generation)
+            self._ensured.add(generation)
+
+    def _parts(
+        self,
+        batch: Sequence[Delivery],
+        generation: int,
+        poison: dict[int, Poison],
+        changes: list[ChangedRange],
+    ) -> Iterator[Sequence[Document]]:
+        """The batch's documents; what can't be projected goes to `poison`, once
+        however many generations there are."""
+        for part in _chunks(batch):
+            ready = _flattened(part, poison)
+            changes += _changed(ready)
+            yield self._documents(ready, generation)  # 1 slots committed, 2 projected
 
     def _documents(self, ready: Sequence[_Ready], generation: int) -> list[Document]:
         projects: dict[str, list[_Ready]] = {}
@@ -108,14 +130,14 @@ class Projector:
 
 
 def _chunks(batch: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
-    """The batch in parts of at most CHUNK_CHARS of properties: nearly always the whole of it."""
+    """The batch in parts of CHUNK_RECORDS, or fewer where those have much to take apart."""
     start = chars = 0
     for index, delivery in enumerate(batch):
-        chars += len(delivery.event.properties) + len(delivery.event.context)
-        if chars > CHUNK_CHARS and index > start:
+        size = len(delivery.event.properties) + len(delivery.event.context)
+        if index > start and (chars + size > CHUNK_CHARS or index - start == CHUNK_RECORDS):
             yield batch[start:index]
-            start = index
-            chars = len(delivery.event.properties) + len(delivery.event.context)
+            start, chars = index, 0
+        chars += size
     yield batch[start:]
 
 
@@ -132,17 +154,32 @@ def _observations(ready: Sequence[_Ready]) -> dict[str, Observation]:
     return seen
 
 
-def _flattened(batch: Sequence[Delivery]) -> tuple[list[_Ready], list[Poison]]:
+def _flattened(batch: Sequence[Delivery], poison: dict[int, Poison]) -> list[_Ready]:
     ready: list[_Ready] = []
-    poison: list[Poison] = []
     for delivery in batch:
         event = delivery.event
         version = record_version(event.received_at_ms, delivery.record.value)
         try:
             ready.append(_Ready(event, flatten(event), version))
         except (ValueError, RecursionError) as exc:
-            poison.append(Poison(delivery, NOT_PROJECTABLE, str(exc)))
-    return ready, poison
+            poison[id(delivery)] = Poison(delivery, NOT_PROJECTABLE, str(exc))
+    return ready
+
+
+def _poison_of(batch: Sequence[Delivery], refused: Sequence[Refused]) -> dict[int, Poison]:
+    """The deliveries that gave these documents: several, when one came twice."""
+    if not refused:
+        return {}
+    reasons = {(each.document.project, each.document.key): each for each in refused}
+    poison: dict[int, Poison] = {}
+    for delivery in batch:
+        event = delivery.event
+        found = reasons.get((event.project, event.key))
+        if found and found.document.version == record_version(
+            event.received_at_ms, delivery.record.value
+        ):
+            poison[id(delivery)] = Poison(delivery, NOT_INDEXABLE, found.reason)
+    return poison
 
 
 def _changed(ready: Sequence[_Ready]) -> list[ChangedRange]:

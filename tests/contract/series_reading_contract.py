@@ -27,7 +27,7 @@ GENERATION = 1
 
 def write(store: SeriesStore, *documents: Document) -> None:
     """All of them in one batch."""
-    store.write(documents, generations=(GENERATION,))
+    assert not store.write([documents], generations=(GENERATION,))
 
 
 def count(store: SeriesStore, project: str, where: Filter = EVERYTHING) -> float | None:
@@ -195,8 +195,8 @@ class SeriesReadingContract:
         }
 
     def test_generations_are_apart(self, store: SeriesStore, project: str) -> None:
-        store.write([make_document(project=project)], generations=(2, 3))
-        store.write([make_document(project=project)], generations=(3,))
+        store.write([[make_document(project=project)]], generations=(2, 3))
+        store.write([[make_document(project=project)]], generations=(3,))
 
         totals = [
             store.figures(make_query(project=project), generation=generation, timeout_s=TIMEOUT_S)

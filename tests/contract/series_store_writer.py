@@ -36,7 +36,7 @@ def main(data_dir: str, project: str, writer: str, batches: str, crash_point: st
     arm(crash_point)
     store = open_series_store("embedded:", {}, Path(data_dir))
     for number in range(int(batches)):
-        store.write(batch_of(project, int(writer), number), generations=(1,))
+        store.write([batch_of(project, int(writer), number)], generations=(1,))
         sys.stdout.write(f"{number}\n")
         sys.stdout.flush()
 

@@ -3,12 +3,12 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from feed.adapters.embedded import EmbeddedFeed
 from feed.consumer import Delivery, Lane, Poison
-from feed.loop import SPACING_S, ConsumeLoop
+from feed.loop import ConsumeLoop
 from feed.topics import Group, Topic
 from tests.fakes import FakeClock
 from tests.stack import wait_until
@@ -213,12 +213,13 @@ def test_turns_that_find_little_are_spaced_and_full_ones_are_not(feed: EmbeddedF
     publish_events(feed, 21)
     stop, fake = Stop(), FakeClock()
     keeper = Keeper()
+    keeper_lane = replace(live(keeper, batch_records=20), little_records=2)
     ConsumeLoop(
         feed,
-        [live(keeper, batch_records=20)],
+        [keeper_lane],
         stop=stop,
         on_commit=lambda: stop.set() if keeper.batches == 2 else None,
         clock=fake.clock,
     ).run()
     assert len(keeper.handled) == 21
-    assert stop.waits == [SPACING_S]
+    assert stop.waits == [keeper_lane.spacing_s]

@@ -33,7 +33,7 @@ def test_a_query_over_its_time_is_interrupted_and_the_next_one_runs(
     store: EmbeddedSeriesStore,
 ) -> None:
     documents = [make_document(at_ms=NOON_MS + index, user_id=str(index)) for index in range(9_000)]
-    store.write(documents, generations=(1,))
+    store.write([documents], generations=(1,))
     unique = make_query(Metric("u", Agg.UNIQUE, CoreField.USER_ID))
 
     with pytest.raises(QueryTimeout, match="shorter range"):
@@ -47,17 +47,17 @@ def test_a_file_that_another_process_locks_asks_to_come_again(
     store: EmbeddedSeriesStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 20)
-    store.write([make_document(id="1")], generations=(1,))
+    store.write([[make_document(id="1")]], generations=(1,))
     other = apsw.Connection(str(tmp_path / "generation-1.sqlite"))
     other.execute("BEGIN IMMEDIATE")
 
     with pytest.raises(SeriesUnavailable, match="locked") as raised:
-        store.write([make_document(id="2")], generations=(1,))
+        store.write([[make_document(id="2")]], generations=(1,))
 
     assert raised.value.retry_after_s > 0
     assert count(store) == 1
     other.close()
-    store.write([make_document(id="2")], generations=(1,))
+    store.write([[make_document(id="2")]], generations=(1,))
     assert count(store) == 2
 
 
@@ -68,7 +68,7 @@ def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
     uses: list[Callable[[], object]] = [
         lambda: store.ping(timeout_s=1.0),
         lambda: store.ensure(1),
-        lambda: store.write([make_document()], generations=(1,)),
+        lambda: store.write([[make_document()]], generations=(1,)),
         lambda: count(store),
     ]
     for use in uses:
@@ -89,10 +89,10 @@ def test_a_failed_batch_leaves_nothing_behind_also_in_memory(store: EmbeddedSeri
     good = make_document(event="new name", project="new project", values={7: "x"})
     lone_surrogate = good._replace(project="z", strings={0: ("\ud800",)})
     with pytest.raises(UnicodeEncodeError):
-        store.write([good, lone_surrogate], generations=(1,))
+        store.write([[good, lone_surrogate]], generations=(1,))
 
     assert store.events_seen("new project", generation=1, limit=5) == []
-    store.write([good], generations=(1,))
+    store.write([[good]], generations=(1,))
     assert [each.event for each in store.events_seen("new project", generation=1, limit=5)] == [
         "new name"
     ]
@@ -104,7 +104,7 @@ def test_threads_read_and_write_at_once(store: EmbeddedSeriesStore) -> None:
     def work(number: int) -> None:
         try:
             for index in range(10):
-                store.write([make_document(id=f"{number}-{index}")], generations=(1,))
+                store.write([[make_document(id=f"{number}-{index}")]], generations=(1,))
                 count(store)
         except BaseException as exc:  # noqa: BLE001
             failures.append(exc)
@@ -120,7 +120,7 @@ def test_threads_read_and_write_at_once(store: EmbeddedSeriesStore) -> None:
 
 
 def test_a_closed_store_opens_again(store: EmbeddedSeriesStore) -> None:
-    store.write([make_document()], generations=(1,))
+    store.write([[make_document()]], generations=(1,))
     store.close()
     store.close()
 

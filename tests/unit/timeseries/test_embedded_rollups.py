@@ -70,7 +70,7 @@ def slow_store(folder: Path) -> Iterator[EmbeddedSeriesStore]:
 
 
 def write(store: EmbeddedSeriesStore, *documents: Document) -> None:
-    store.write(documents, generations=(1,))
+    store.write([documents], generations=(1,))
 
 
 def source(store: EmbeddedSeriesStore, query: SeriesQuery) -> str:

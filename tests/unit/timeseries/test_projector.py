@@ -1,6 +1,6 @@
 """The projector: batches of the feed become documents of every generation that is written."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from timeseries.domain import Agg, Is, Metric, PropertyField
 from timeseries.errors import SeriesUnavailable
 from timeseries.generations import READER
 from timeseries.models import Generation
-from timeseries.ports import Document
+from timeseries.ports import Document, Refused
 from timeseries.projector import MAX_RANGES, NOT_PROJECTABLE, Projector
 from timeseries.slots import SLOTS_A_PROJECT, SlotRegistry
 
@@ -171,9 +171,12 @@ def test_a_batch_of_very_large_events_is_written_in_parts(
     sizes: list[int] = []
     write = store.write
 
-    def measure(documents: Sequence[Document], *, generations: Sequence[int]) -> None:
-        sizes.append(len(documents))
-        write(documents, generations=generations)
+    def measure(
+        parts: Iterable[Sequence[Document]], *, generations: Sequence[int]
+    ) -> Sequence[Refused]:
+        made = list(parts)
+        sizes.extend(len(part) for part in made)
+        return write(made, generations=generations)
 
     monkeypatch.setattr(store, "write", measure)
     large = '{"a": "' + "x" * 200 + '"}'
@@ -230,7 +233,10 @@ def test_changes_all_over_the_place_are_told_by_the_hour(projector: Projector) -
 class AwayStore(EmbeddedSeriesStore):
     """A view that cannot be reached."""
 
-    def write(self, documents: Sequence[Document], *, generations: Sequence[int]) -> None:
+    def write(
+        self, parts: Iterable[Sequence[Document]], *, generations: Sequence[int]
+    ) -> Sequence[Refused]:
+        assert list(parts)
         raise SeriesUnavailable("the view is away", retry_after_s=7.0)
 
 

@@ -1,7 +1,7 @@
 """The SeriesStore port over files, one a generation."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from feed.errors import WrongOption
@@ -17,10 +17,20 @@ from timeseries.domain import (
     SeriesQuery,
     StoreAnswer,
 )
-from timeseries.ports import Document, DocumentHour, EventSeen, KeyPage, ValueSeen
+from timeseries.ports import (
+    Document,
+    DocumentHour,
+    EventSeen,
+    KeyPage,
+    Pace,
+    Refused,
+    ValueSeen,
+)
 
 HOURS_A_SNAPSHOT = 24
 """Hours that one read transaction of `hours` covers."""
+PACE = Pace(batch_records=2_000, little_records=200, spacing_s=0.02)
+"""Two commits to disk a batch cost the same for one record as for a thousand."""
 SWITCHES = {"on": True, "off": False}
 
 
@@ -33,11 +43,20 @@ class EmbeddedSeriesStore:
         self._lock = threading.Lock()
         self._files: dict[int, GenerationFile] = {}
 
-    def write(self, documents: Sequence[Document], *, generations: Sequence[int]) -> None:
-        """See the port: one transaction a generation, documents and rollups together."""
-        for generation in generations:
-            with self._file(generation).writing() as (connection, catalog):
-                write_documents(connection, catalog, documents)
+    @property
+    def pace(self) -> Pace:
+        """See the port."""
+        return PACE
+
+    def write(
+        self, parts: Iterable[Sequence[Document]], *, generations: Sequence[int]
+    ) -> Sequence[Refused]:
+        """See the port: one transaction a part and generation, documents and rollups together."""
+        for documents in parts:
+            for generation in generations:
+                with self._file(generation).writing() as (connection, catalog):
+                    write_documents(connection, catalog, documents)
+        return ()
 
     def figures(self, query: SeriesQuery, *, generation: int, timeout_s: float) -> StoreAnswer:
         """See the port."""

@@ -34,8 +34,20 @@ class Command(WorkerCommand):
 
     def lanes(self, feed: Feed) -> Sequence[Lane]:
         """Live events, and history in the capacity that they leave."""
-        store, slots = get_series_store(), get_slots()
         return (
-            Lane("live", Group.PROJECTOR, Topic.EVENTS, Projector(store, slots)),
-            Lane("history", Group.PROJECTOR_HISTORY, Topic.HISTORY, Projector(store, slots)),
+            _lane("live", Group.PROJECTOR, Topic.EVENTS),
+            _lane("history", Group.PROJECTOR_HISTORY, Topic.HISTORY),
         )
+
+
+def _lane(name: str, group: Group, topic: Topic) -> Lane:
+    store = get_series_store()
+    return Lane(
+        name,
+        group,
+        topic,
+        Projector(store, get_slots()),
+        batch_records=store.pace.batch_records,
+        little_records=store.pace.little_records,
+        spacing_s=store.pace.spacing_s,
+    )

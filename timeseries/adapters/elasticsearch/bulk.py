@@ -1,0 +1,165 @@
+"""Bulk requests: two under way while the next is made, and what came of each document."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
+
+from feed.crash_points import reach
+from timeseries.adapters.elasticsearch.client import Cluster, Json
+from timeseries.adapters.elasticsearch.documents import Lines
+from timeseries.adapters.elasticsearch.errors import RETRY_S
+from timeseries.adapters.elasticsearch.generations import GenerationKeeper
+from timeseries.adapters.elasticsearch.indices import MOST_NAMES, Names, Place
+from timeseries.adapters.elasticsearch.options import Options
+from timeseries.errors import SeriesBackpressure, SeriesUnavailable
+from timeseries.ports import Document, Refused
+
+IN_FLIGHT = 2
+CONFLICT = "version_conflict_engine_exception"
+"""A newer version is there: success."""
+NOT_PARSED = "document_parsing_exception"
+"""The one error that is the document's own fault."""
+MISSING_INDEX = "index_not_found_exception"
+BUSY = "es_rejected_execution_exception"
+MOST_REASON_CHARS = 500
+_BRIEF = "errors,items.*.error.type"
+"""Nothing is told of what succeeded: a redelivered batch may be all conflicts, and says so in a few
+bytes each."""
+_WHOLE = "errors,items.*.status,items.*.error.type,items.*.error.reason"
+
+Bulk = tuple[list[Document], bytes]
+
+
+class BulkWriter:
+    """Writes documents of one generation at a time. Thread-safe."""
+
+    def __init__(
+        self, cluster: Cluster, names: Names, keeper: GenerationKeeper, options: Options
+    ) -> None:
+        self._cluster, self._names, self._keeper = cluster, names, keeper
+        self._bulk_bytes, self._timeout_s = options.bulk_bytes, options.timeout_s
+        self._threads: ThreadPoolExecutor | None = None
+
+    def write(self, parts: Iterable[Sequence[Document]], place: Place) -> list[Refused]:
+        """Every document durable and readable, or given back. Raises as SeriesStore.write."""
+        lines = Lines(self._names, place)
+        try:
+            refused = self._send_all(parts, place, lines)  # every item acknowledged
+            reach("projector.before_refresh")
+            self._refresh(sorted(lines.indices))
+        except SeriesBackpressure:
+            self._keeper.forget(lines.indices)  # one of them may be gone
+            raise
+        return refused
+
+    def close(self) -> None:
+        """Wait for what is under way. Idempotent."""
+        if self._threads is not None:
+            self._threads.shutdown()
+            self._threads = None
+
+    def _send_all(
+        self, parts: Iterable[Sequence[Document]], place: Place, lines: Lines
+    ) -> list[Refused]:
+        refused: list[Refused] = []
+        pending: deque[Future[list[Refused]]] = deque()
+        try:
+            for documents, body in self._bulks(parts, lines):
+                if len(pending) == IN_FLIGHT:
+                    refused += pending.popleft().result()
+                self._keeper.need(place, lines.indices)
+                pending.append(self._pool().submit(self._send, place, documents, body))
+            while pending:
+                refused += pending.popleft().result()
+        finally:
+            wait(pending)  # after an error: nothing stays under way behind the caller's back
+        return refused
+
+    def _bulks(self, parts: Iterable[Sequence[Document]], lines: Lines) -> Iterator[Bulk]:
+        documents: list[Document] = []
+        pairs: list[bytes] = []
+        size = 0
+        for part in parts:
+            for document, pair in zip(part, lines.pairs(part), strict=True):
+                if size + len(pair) > self._bulk_bytes and pairs:
+                    yield documents, _joined(pairs)
+                    documents, pairs, size = [], [], 0
+                documents.append(document)
+                pairs.append(pair)
+                size += len(pair) + 1
+        if pairs:
+            yield documents, _joined(pairs)
+
+    def _send(self, place: Place, documents: Sequence[Document], body: bytes) -> list[Refused]:
+        kinds = self._kinds(self._request(body, _BRIEF))
+        if MISSING_INDEX in kinds:  # deleted behind our back
+            missing = {self._names.index_at(place, each.occurred_at_ms) for each in documents}
+            self._keeper.forget(missing)
+            self._keeper.need(place, missing)
+            kinds = self._kinds(self._request(body, _BRIEF))
+        if kinds - {CONFLICT, NOT_PARSED}:
+            raise _later(kinds - {CONFLICT, NOT_PARSED})
+        return self._refused(documents, body) if NOT_PARSED in kinds else []
+
+    def _refused(self, documents: Sequence[Document], body: bytes) -> list[Refused]:
+        """Once more, with an answer for each document: writing twice changes nothing."""
+        answer = self._request(body, _WHOLE)
+        kinds = self._kinds(answer) - {CONFLICT, NOT_PARSED}
+        if kinds:
+            raise _later(kinds)
+        items = [item["index"].get("error", {}) for item in answer["items"]]
+        return [
+            Refused(document, str(error.get("reason"))[:MOST_REASON_CHARS])
+            for document, error in zip(documents, items, strict=True)
+            if error.get("type") == NOT_PARSED
+        ]
+
+    def _request(self, body: bytes, filter_path: str) -> Json:
+        answer: Json = self._cluster.request(
+            "POST",
+            "/_bulk",
+            what="writing documents",
+            timeout_s=self._timeout_s,
+            body=body,
+            params={"filter_path": filter_path, "timeout": f"{int(self._timeout_s * 800)}ms"},
+        )
+        return answer
+
+    def _kinds(self, answer: Json) -> set[str]:
+        """The kinds of error in it."""
+        if not answer["errors"]:
+            return set()
+        items: Sequence[Any] = answer.get("items", ())
+        return {item["index"]["error"]["type"] for item in items if "error" in item["index"]}
+
+    def _refresh(self, indices: Sequence[str]) -> None:
+        for first in range(0, len(indices), MOST_NAMES):
+            answer = self._cluster.request(
+                "POST",
+                f"/{','.join(indices[first : first + MOST_NAMES])}/_refresh",
+                what="making documents readable",
+                timeout_s=self._timeout_s,
+            )
+            if answer["_shards"]["failed"]:
+                raise SeriesUnavailable(
+                    f"{answer['_shards']['failed']} shards of the view did not refresh"
+                )
+
+    def _pool(self) -> ThreadPoolExecutor:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="weir-bulk")
+        return self._threads
+
+
+def _joined(pairs: list[bytes]) -> bytes:
+    pairs.append(b"")
+    return b"\n".join(pairs)
+
+
+def _later(kinds: set[str]) -> SeriesBackpressure:
+    """Whatever is not the documents' fault passes: the whole batch comes again."""
+    sentence = f"Elasticsearch does not take documents now: {', '.join(sorted(kinds))}"
+    if kinds == {BUSY}:
+        return SeriesBackpressure(sentence, retry_after_s=RETRY_S)
+    return SeriesUnavailable(sentence, retry_after_s=RETRY_S)

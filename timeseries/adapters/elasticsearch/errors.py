@@ -1,0 +1,66 @@
+"""What the client raises and the server answers, as errors of the port; one sentence each."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from elastic_transport import ApiError, ConnectionTimeout, SerializationError, TransportError
+from elasticsearch import UnsupportedProductError
+
+from timeseries.errors import QueryTimeout, SeriesBackpressure, SeriesError, SeriesUnavailable
+
+RETRY_S = 1.0
+_BUSY = frozenset({429, 502, 503, 504})
+_REFUSED = frozenset({401, 403})
+_SLOW = frozenset({"timeout_exception", "search_timeout_exception"})
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Errors inside become SeriesUnavailable, SeriesBackpressure, QueryTimeout or SeriesError;
+    `what` says what was tried."""
+    try:
+        yield
+    except ConnectionTimeout as exc:
+        raise SeriesUnavailable(f"Elasticsearch did not answer in time: {what}") from exc
+    except UnsupportedProductError as exc:
+        raise SeriesUnavailable(
+            f"what answers at WEIR_TIMESERIES_URL is not Elasticsearch: {what}"
+        ) from exc
+    except (TransportError, SerializationError) as exc:
+        raise SeriesUnavailable(
+            f"Elasticsearch cannot be reached ({_reason(exc)}): {what}"
+        ) from exc
+    except ApiError as exc:
+        raise of_answer(exc.meta.status, exc.body, what) from exc
+
+
+def of_answer(status: int, body: object, what: str) -> SeriesError:
+    """The error that an answer other than 2xx stands for."""
+    kind, reason = error_in(body)
+    if status in _REFUSED:
+        return SeriesUnavailable(
+            f"Elasticsearch refuses this user ({status}): {what}; put the right user:password@ into"
+            " WEIR_TIMESERIES_URL, percent-encoded"
+        )
+    if kind in _SLOW or (kind == "search_phase_execution_exception" and "time" in reason):
+        return QueryTimeout()
+    if status in _BUSY:
+        return SeriesBackpressure(
+            f"Elasticsearch is busy ({kind}: {reason}): {what}", retry_after_s=RETRY_S
+        )
+    return SeriesError(f"Elasticsearch answers {status} ({kind}: {reason}): {what}")
+
+
+def error_in(body: object) -> tuple[str, str]:
+    """Type and reason of the root cause, as far as the answer tells them."""
+    error: Any = body.get("error") if isinstance(body, Mapping) else None
+    if not isinstance(error, Mapping):
+        return "error", str(error or body)[:200]
+    causes = error.get("root_cause") or [error]
+    return str(causes[0].get("type")), str(causes[0].get("reason"))[:300]
+
+
+def _reason(exc: TransportError | SerializationError) -> str:
+    """Class and innermost cause, never an address with a password."""
+    return f"{type(exc).__name__}: {str(exc.message)[:200]}"

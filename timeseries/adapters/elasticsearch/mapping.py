@@ -1,0 +1,84 @@
+"""The one mapping of every event index, and the template that declares it: fixed, so that no
+property's name or type can reject a document or take another project's room.
+
+Fields are short, since their names travel with every document:
+
+    p project                 t time of occurrence, ms        k key, 32 hex digits (sorts by time)
+    v version                 h hash24                        e event name    y type
+    u user_id                 a anonymous_id                  i session_id
+    s.N string, n.N number, b.N boolean of property slot N, 0 to 255; an array has several values
+"""
+
+from typing import Any
+
+from django_elasticsearch_dsl import Index
+from elasticsearch.dsl import ComposableIndexTemplate, Mapping
+
+from timeseries.domain import CoreField
+from timeseries.slots import SLOTS_A_PROJECT
+
+MAPPING_VERSION = 1
+"""Written into `_meta`: an index of another version is not written to."""
+FIELDS_LIMIT = 1_000
+PRIORITY = 500
+CORE_FIELDS = {
+    CoreField.EVENT: "e",
+    CoreField.TYPE: "y",
+    CoreField.USER_ID: "u",
+    CoreField.ANONYMOUS_ID: "a",
+    CoreField.SESSION_ID: "i",
+}
+_KINDS = {"s": "keyword", "n": "double", "b": "boolean"}
+
+
+def event_index(name: str, *, shards: int, replicas: int | None) -> dict[str, Any]:
+    """The body that makes an event index. Any: JSON of the engine's own shape."""
+    body: dict[str, Any] = _declared(name, shards=shards, replicas=replicas).to_dict()
+    return body
+
+
+def event_template(name: str, *, shards: int, replicas: int | None) -> dict[str, Any]:
+    """The body of the template `name` for the indices `name-*`. It forbids that one of them comes
+    into being by being written to: it would have its figures cut off from their generation."""
+    index = _declared(name, shards=shards, replicas=replicas)
+    template = ComposableIndexTemplate(name, f"{name}-*", index=index, priority=PRIORITY)
+    return {**template.to_dict(), "allow_auto_create": False}
+
+
+def replicas_setting(replicas: int | None) -> dict[str, Any]:
+    """So many; without a number, one as soon as a second node can hold it."""
+    if replicas is None:
+        return {"auto_expand_replicas": "0-1"}
+    return {"number_of_replicas": replicas}
+
+
+def _declared(name: str, *, shards: int, replicas: int | None) -> Index:
+    index = Index(name)
+    index.settings(
+        number_of_shards=shards,
+        refresh_interval="-1",  # the projector refreshes, once a turn
+        gc_deletes="0s",  # a restored document may be of the version that was deleted
+        **{"mapping.total_fields.limit": FIELDS_LIMIT},
+        **replicas_setting(replicas),
+    )
+    index.mapping(_mapping())
+    return index
+
+
+def _mapping() -> Mapping:
+    mapping = Mapping()
+    mapping.meta("dynamic", "strict")
+    mapping.meta("_source", enabled=False)  # the warehouse has the record
+    mapping.meta("_routing", required=True)
+    mapping.meta("_meta", weir=MAPPING_VERSION)
+    mapping.field("p", "keyword", doc_values=False)
+    mapping.field("t", "date", format="epoch_millis")
+    mapping.field("k", "keyword", index=False)  # sorted by, never looked up: `_id` is for that
+    mapping.field("v", "long", index=False)
+    mapping.field("h", "integer", index=False)
+    for name in CORE_FIELDS.values():
+        mapping.field(name, "keyword")
+    for kind, type_ in _KINDS.items():
+        slots = {str(slot): {"type": type_} for slot in range(SLOTS_A_PROJECT)}
+        mapping.field(kind, "object", properties=slots)
+    return mapping

@@ -1,0 +1,142 @@
+"""What the port reads besides figures and lists: versions, hours, the data version, health."""
+
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from itertools import product
+
+from feed.event import key_time_ms
+from timeseries.adapters.elasticsearch.client import Cluster, Json, Searching
+from timeseries.adapters.elasticsearch.documents import VERSION_STEP, document_id, key_of_id
+from timeseries.adapters.elasticsearch.errors import of_answer
+from timeseries.adapters.elasticsearch.indices import Names, Place, routing_of, routings_of
+from timeseries.adapters.elasticsearch.searching import check_whole
+from timeseries.domain import QUERY_TIMEOUT_S
+from timeseries.errors import SeriesUnavailable
+from timeseries.ports import DocumentHour
+
+PAGE = 2_000
+"""Hours and event names that `hours` holds at a time."""
+
+
+def versions(
+    cluster: Cluster, names: Names, place: Place, project: str, keys: Sequence[bytes]
+) -> dict[bytes, int]:
+    """See SeriesStore.versions: what is readable, by id."""
+    wanted = [
+        {
+            "_index": names.index_at(place, key_time_ms(key)),
+            "_id": document_id(project, key),
+            "routing": routing_of(place, project, key),
+        }
+        for key in keys
+    ]
+    if not wanted:
+        return {}
+    answer: Json = cluster.request(
+        "POST",
+        "/_mget",
+        what=f"versions of documents of project {project}",
+        timeout_s=QUERY_TIMEOUT_S,
+        body={"docs": wanted},
+        params={"realtime": "false", "preference": project},
+    )
+    found: dict[bytes, int] = {}
+    for document in answer["docs"]:
+        if document.get("found"):
+            found[key_of_id(document["_id"])] = document["_version"] // VERSION_STEP
+        elif "error" in document and document["error"]["type"] != "index_not_found_exception":
+            raise SeriesUnavailable(
+                f"Elasticsearch does not tell a document's version: {document['error']['reason']}"
+            )
+    return found
+
+
+def hours(
+    searching: Searching, project: str, start_ms: int, end_ms: int, *, generation: int
+) -> Iterator[DocumentHour]:
+    """See SeriesStore.hours, a page at a time."""
+    after: Json | None = None
+    while True:
+        sources = [
+            {"hour": {"date_histogram": {"field": "t", "fixed_interval": "1h"}}},
+            {"event": {"terms": {"field": "e"}}},
+        ]
+        composite = {"size": PAGE, "sources": sources} | ({"after": after} if after else {})
+        answer = searching.search(
+            {
+                "size": 0,
+                "track_total_hits": False,
+                "aggs": {
+                    "hours": {
+                        "composite": composite,
+                        "aggs": {"hashes": {"sum": {"field": "h"}}},
+                    }
+                },
+            },
+            project=project,
+            generation=generation,
+            from_ms=start_ms,
+            to_ms=end_ms,
+            timeout_s=QUERY_TIMEOUT_S,
+        )
+        page = answer.get("aggregations", {}).get("hours", {})
+        for bucket in page.get("buckets", ()):
+            yield DocumentHour(
+                bucket["key"]["hour"],
+                bucket["key"]["event"],
+                bucket["doc_count"],
+                int(bucket["hashes"]["value"]),
+            )
+        after = page.get("after_key")
+        if after is None:
+            return
+
+
+def data_version(cluster: Cluster, names: Names, place: Place, project: str) -> str:
+    """Of each shard that may hold the project's documents how many are readable, and sequence
+    number and term of the last one: every change that shows changes one of them.
+
+    Read off the structure of the index, whatever the number of documents. Changes of other
+    projects in the same shard change it too.
+    """
+    present: Json = cluster.request(
+        "GET",
+        f"/{names.events(place.generation)}-*/_settings",
+        what="looking for indices",
+        timeout_s=QUERY_TIMEOUT_S,
+        params={"filter_path": "*.settings.index.uuid"},
+    )
+    shards = list(product(sorted(present), routings_of(place, project).split(",")))
+    if not shards:
+        return f"{place.generation}."
+    lines: list[Json] = []
+    for index, routing in shards:
+        lines += [{"index": index, "routing": routing, "preference": project}, _LAST]
+    answer: Json = cluster.request(
+        "POST",
+        "/_msearch",
+        what=f"the data version of project {project}",
+        timeout_s=QUERY_TIMEOUT_S,
+        body=lines,
+    )
+    digest = blake2b(digest_size=12)
+    for (index, _), response in zip(shards, answer["responses"], strict=True):
+        digest.update(f"{index} {present[index]} {_state(response)};".encode())
+    return f"{place.generation}.{digest.hexdigest()}"
+
+
+def _state(response: Json) -> str:
+    if "error" in response:
+        raise of_answer(response["status"], response, "the data version")
+    check_whole(response)
+    hits = response["hits"]
+    last = hits["hits"][0] if hits["hits"] else {}
+    return f"{hits['total']['value']} {last.get('_seq_no')} {last.get('_primary_term')}"
+
+
+_LAST: Json = {
+    "size": 1,
+    "track_total_hits": True,
+    "sort": [{"_seq_no": "desc"}],
+    "seq_no_primary_term": True,
+}

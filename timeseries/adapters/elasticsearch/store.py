@@ -1,0 +1,112 @@
+"""The SeriesStore port over Elasticsearch."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from timeseries.adapters.elasticsearch import reading
+from timeseries.adapters.elasticsearch.bulk import BulkWriter
+from timeseries.adapters.elasticsearch.client import Cluster
+from timeseries.adapters.elasticsearch.generations import GenerationKeeper
+from timeseries.adapters.elasticsearch.indices import Names
+from timeseries.adapters.elasticsearch.options import Options
+from timeseries.adapters.elasticsearch.searching import ProjectSearching
+from timeseries.domain import Filter, SeriesQuery, StoreAnswer
+from timeseries.ports import (
+    Document,
+    DocumentHour,
+    EventSeen,
+    KeyPage,
+    Pace,
+    Refused,
+    ValueSeen,
+)
+
+
+class ElasticsearchSeriesStore:
+    """Implements timeseries.ports.SeriesStore. Connects at its first use."""
+
+    def __init__(self, options: Options) -> None:
+        self._pace = Pace(options.batch_records, options.batch_records, options.refresh_s)
+        self._cluster = Cluster(options)
+        self._names = Names(options.index_prefix)
+        self._keeper = GenerationKeeper(self._cluster, self._names, options)
+        self._searching = ProjectSearching(self._cluster, self._names, self._keeper.place)
+        self._bulk = BulkWriter(self._cluster, self._names, self._keeper, options)
+
+    @property
+    def pace(self) -> Pace:
+        """See the port: a write ends with a refresh, which makes a segment of each index."""
+        return self._pace
+
+    def write(
+        self, parts: Iterable[Sequence[Document]], *, generations: Sequence[int]
+    ) -> Sequence[Refused]:
+        """See the port."""
+        places = [self._keeper.place(generation) for generation in generations]
+        if len(places) == 1:
+            return self._bulk.write(parts, places[0])
+        refused: list[Refused] = []
+        for part in parts:
+            for place in places:
+                refused += self._bulk.write([part], place)
+        return refused
+
+    def figures(self, query: SeriesQuery, *, generation: int, timeout_s: float) -> StoreAnswer:
+        """See the port."""
+        raise NotImplementedError("figures(self._searching, query, generation=, timeout_s=)")
+
+    def keys(
+        self,
+        project: str,
+        where: Filter,
+        *,
+        generation: int,
+        from_ms: int,
+        to_ms: int,
+        before: bytes | None,
+        limit: int,
+    ) -> KeyPage:
+        """See the port."""
+        raise NotImplementedError("listing.keys(self._searching, project, where, ...)")
+
+    def versions(
+        self, project: str, keys: Sequence[bytes], *, generation: int
+    ) -> Mapping[bytes, int]:
+        """See the port."""
+        place = self._keeper.place(generation)
+        return reading.versions(self._cluster, self._names, place, project, keys)
+
+    def hours(
+        self, project: str, start_ms: int, end_ms: int, *, generation: int
+    ) -> Iterator[DocumentHour]:
+        """See the port."""
+        return reading.hours(self._searching, project, start_ms, end_ms, generation=generation)
+
+    def events_seen(self, project: str, *, generation: int, limit: int) -> Sequence[EventSeen]:
+        """See the port."""
+        raise NotImplementedError("listing.events_seen(self._searching, project, ...)")
+
+    def values_seen(
+        self, query: SeriesQuery, *, generation: int, prefix: str, limit: int, timeout_s: float
+    ) -> Sequence[ValueSeen]:
+        """See the port."""
+        raise NotImplementedError("values.values_seen(self._searching, query, ...)")
+
+    def data_version(self, project: str, *, generation: int) -> str:
+        """See the port."""
+        place = self._keeper.place(generation)
+        return reading.data_version(self._cluster, self._names, place, project)
+
+    def ensure(self, generation: int) -> Sequence[str]:
+        """See the port."""
+        return self._keeper.ensure(generation)
+
+    def ping(self, *, timeout_s: float) -> None:
+        """See the port: whether a node answers and knows its cluster's master."""
+        self._cluster.request(
+            "GET", "/_cluster/health", what="asking for its health", timeout_s=timeout_s
+        )
+
+    def close(self) -> None:
+        """See the port."""
+        self._bulk.close()
+        self._cluster.close()

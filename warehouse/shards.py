@@ -1,5 +1,6 @@
 """How many shards an hour of a project has: a step function that is only ever appended to, and
-only for hours that no event can have been placed in yet."""
+only for hours that no event can have been placed in yet. Knows no database: that is `shard_steps`.
+"""
 
 import threading
 import time
@@ -7,11 +8,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django.db import DatabaseError, close_old_connections
-
 from feed.event import HOUR_MS
-from warehouse.errors import StoreUnavailable
-from warehouse.models import ShardStep
 
 NOTICE_MS = 48 * HOUR_MS
 """A step begins at least so far ahead of the moment it is made. Events are admitted at most 24
@@ -45,25 +42,6 @@ class ShardPlan:
 
 LoadPlan = Callable[[str], ShardPlan]
 """Reads a project's plan as it is now. Raises StoreUnavailable."""
-
-
-def read_plan(project: str) -> ShardPlan:
-    """From the Django database. Raises StoreUnavailable when it cannot be read."""
-    read_at_ms = time.time_ns() // 1_000_000  # before the query: a step made meanwhile is later
-    try:
-        close_old_connections()
-        steps = list(
-            ShardStep.objects.filter(project=project)
-            .order_by("start_ms")
-            .values_list("start_ms", "shards")
-        )
-    except DatabaseError as exc:
-        raise StoreUnavailable(
-            f"the shards of project {project} cannot be read: the database of DATABASE_URL does "
-            f"not answer, or lacks manage.py migrate ({exc})"
-        ) from exc
-    starts_ms, counts = zip(*steps, strict=True) if steps else ((), ())
-    return ShardPlan(read_at_ms, tuple(starts_ms), tuple(counts))
 
 
 class ShardPlans:

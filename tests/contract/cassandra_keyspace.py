@@ -37,6 +37,11 @@ class Keyspace:
         return CassandraEventStore(parse_options(self.url(), options or {}), load_plan=load_plan)
 
 
+def store_at(url: str) -> CassandraEventStore:
+    """A store on a keyspace that is there, without a Django database."""
+    return CassandraEventStore(parse_options(url, {}), load_plan=one_shard)
+
+
 @contextmanager
 def made_keyspace(server: str) -> Iterator[Keyspace]:
     """With the tables in it."""

@@ -63,7 +63,7 @@ class Appender:
     def _list_new(
         self, session: Any, statements: Statements, grouped: Mapping[Place, list[Row]]
     ) -> None:
-        places = self._listed.missing(grouped)
+        places = self._listed.missing(grouped, statements)
         months = {(project, month_of(partition.hour_ms)) for project, partition in places}
         window = Window(self._session.options.in_flight)
         for month in months:
@@ -72,7 +72,7 @@ class Appender:
             values = project, month_of(hour_ms), hour_ms, shard
             window.add(session.execute_async(statements.insert_partition, values))
         window.finish()
-        self._listed.remember(places)
+        self._listed.remember(places, statements)
 
     def _write(
         self, session: Any, statements: Statements, grouped: Mapping[Place, list[Row]]
@@ -127,18 +127,22 @@ class ListedPartitions:
         self._lock = threading.Lock()
         self._known: set[Place] = set()
         self._since_s = monotonic_s()
+        self._statements: Statements | None = None
 
-    def missing(self, places: Mapping[Place, object]) -> list[Place]:
-        """Those that have to be listed."""
+    def missing(self, places: Mapping[Place, object], statements: Statements) -> list[Place]:
+        """Those that have to be listed. Statements are prepared anew after tables were missing:
+        what was listed in those is forgotten."""
         with self._lock:
             now_s = self._monotonic_s()
-            if now_s > self._since_s + LIST_AGAIN_S:
-                self._known, self._since_s = set(), now_s
+            if statements is not self._statements or now_s > self._since_s + LIST_AGAIN_S:
+                self._known, self._since_s, self._statements = set(), now_s, statements
             return [place for place in places if place not in self._known]
 
-    def remember(self, places: Sequence[Place]) -> None:
+    def remember(self, places: Sequence[Place], statements: Statements) -> None:
         """These are listed, acknowledged."""
         with self._lock:
+            if statements is not self._statements:
+                return
             if len(self._known) + len(places) > MAX_LISTED:
                 self._known = set()
             self._known.update(places)

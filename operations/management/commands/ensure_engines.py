@@ -45,7 +45,7 @@ def _or_refuse(
             raise CommandError(str(exc)) from exc
         said = str(exc).rstrip(".")
         raise CommandError(
-            f"the engine of {name} is away: {said}; start it (on this machine: make engines-up), "
+            f"the engine of {name} is away ({said}): start it (on this machine: make engines-up), "
             "then run this again"
         ) from exc
     except (FeedError, StoreError, SeriesError, ImportError, ValueError) as exc:

@@ -74,6 +74,9 @@ class KafkaConsumer:
         self._paused: set[TopicPartition] = set()
         self._astray: dict[TopicPartition, int | None] = {}
         """Where reading stopped, since the position is missing (None) or outside the log."""
+        self._sought: dict[TopicPartition, int] = {}
+        """Positions sought from which nothing has been delivered yet: a pause forgets them in the
+        driver, which resumes behind the last record it gave."""
         self._was_rebalanced = False
         self._raised: Exception | None = None
         self._is_closed = False
@@ -113,7 +116,9 @@ class KafkaConsumer:
     def seek(self, partition: TopicPartition, position: int) -> None:
         if partition not in self._assigned or self._driver is None:
             raise Fenced(f"{partition.topic}[{partition.partition}] is not this member's to seek")
-        self._read_from(self._driver, partition, position)
+        self._sought[partition] = position
+        if partition not in self._paused:
+            self._move(self._driver, partition, position)
 
     def pause(self, partitions: frozenset[TopicPartition]) -> None:
         ours = partitions & self._assigned
@@ -126,6 +131,8 @@ class KafkaConsumer:
         self._paused -= ours
         if ours and self._driver is not None:
             self._driver.resume([self._driver_place(where) for where in ours])
+            for where in ours & self._sought.keys():
+                self._move(self._driver, where, self._sought[where])
 
     def assignment(self) -> frozenset[TopicPartition]:
         return frozenset(self._assigned)
@@ -145,9 +152,7 @@ class KafkaConsumer:
             raise FeedUnavailable(f"this member of group {self._group} is closed")
         if self._driver is None:
             self._driver = DriverConsumer(
-                consumer_config(
-                    self._options, self._contact, group=self._names.outer(self._group)
-                )
+                consumer_config(self._options, self._contact, group=self._names.outer(self._group))
             )
             self._driver.subscribe(
                 [self._names.outer(topic) for topic in self._topics],
@@ -170,15 +175,22 @@ class KafkaConsumer:
         good = [message for message in messages if message.error() is None]
         records = to_records(good, self._names)
         if self._was_rebalanced:
-            records = [record for record in records if self._is_ours(record)]
+            records = [record for record in records if _place(record) in self._assigned]
+        if self._sought:
+            records = self._from_where_sought(records)
         if good:
             self._contact.note_answer()
         if len(good) < len(messages):
             self._note_errors(message for message in messages if message.error() is not None)
         return records
 
-    def _is_ours(self, record: Record) -> bool:
-        return TopicPartition(record.topic, record.partition) in self._assigned
+    def _from_where_sought(self, records: list[Record]) -> list[Record]:
+        """Without what was fetched before a seek forward."""
+        sought = self._sought
+        kept = [record for record in records if record.offset >= sought.get(_place(record), 0)]
+        for where in {_place(record) for record in kept}:
+            sought.pop(where, None)
+        return kept
 
     def _note_errors(self, messages: Any) -> None:
         """Errors come between records: those in hand are delivered first, the error is raised by
@@ -191,7 +203,8 @@ class KafkaConsumer:
 
     def _note_error(self, message: DriverMessage) -> None:
         error = message.error()
-        assert error is not None
+        if error is None:
+            return
         code = error.code()
         if code in _OUT_OF_LOG:
             where = self._names.place(str(message.topic()), message.partition() or 0)
@@ -241,14 +254,24 @@ class KafkaConsumer:
                 )
 
     def _read_from(self, driver: DriverConsumer, where: TopicPartition, position: int) -> None:
-        """Assigned anew rather than sought: the driver seeks nowhere in a partition that it could
-        not start."""
+        """A partition that could not be started: assigned anew, since the driver seeks in none of
+        these."""
         self._astray.pop(where, None)
+        self._sought[where] = position
         place = self._driver_place(where, position)
         driver.incremental_unassign([place])
         driver.incremental_assign([place])
-        if where in self._paused:
-            driver.pause([place])
+
+    def _move(self, driver: DriverConsumer, where: TopicPartition, position: int) -> None:
+        if where not in self._astray:
+            try:
+                driver.seek(self._driver_place(where, position))
+            except KafkaException as exc:
+                if exc.args[0].code() != KafkaError._STATE:
+                    raise unavailable("cannot seek", exc, self._options, self._contact) from exc
+            else:
+                return
+        self._read_from(driver, where, position)
 
     # -- committing --
 
@@ -317,6 +340,7 @@ class KafkaConsumer:
         self._paused -= partitions
         for where in partitions:
             self._astray.pop(where, None)
+            self._sought.pop(where, None)
         return partitions
 
     def _tell(
@@ -328,3 +352,7 @@ class KafkaConsumer:
             tell(partitions)
         except Exception as exc:
             self._raised = self._raised or exc
+
+
+def _place(record: Record) -> TopicPartition:
+    return TopicPartition(record.topic, record.partition)

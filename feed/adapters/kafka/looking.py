@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from confluent_kafka import Consumer as DriverConsumer
 from confluent_kafka import (
     ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
 )
-from confluent_kafka import Consumer as DriverConsumer
 from confluent_kafka import TopicPartition as DriverPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 

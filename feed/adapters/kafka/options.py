@@ -108,7 +108,11 @@ def parse_options(url: str, given: Mapping[str, str]) -> Options:
     if user:
         values.setdefault("security_protocol", "SASL_SSL")
     options = Options(
-        servers, user, password, retention_hours=retention, **values  # type: ignore[arg-type]
+        servers,
+        user,
+        password,
+        retention_hours=retention,
+        **values,  # type: ignore[arg-type]
     )
     _check_pairs(options)
     return options

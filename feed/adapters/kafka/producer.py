@@ -68,13 +68,11 @@ class Pending:
         self.size, self.count = size, len(records)
         self.ticket = Ticket(self.count)
         self.ticket.add_done_callback(self._release)
-        self._indices: dict[bytes, int] | None = None
-        if self.count > 1:
-            self._indices = {record.key: index for index, record in enumerate(records)}
+        self._indices = {record.key: index for index, record in enumerate(records)}
 
     def callbacks(self) -> Sequence[Callable[[KafkaError | None, DriverMessage], None]]:
         """One a record: the same for all, unless two records have the same key."""
-        if self._indices is None:
+        if self.count == 1:
             return [self.reported_alone]
         if len(self._indices) == self.count:
             return [self.reported] * self.count
@@ -86,7 +84,6 @@ class Pending:
 
     def reported(self, error: KafkaError | None, message: DriverMessage) -> None:
         """The delivery report of the record with the message's key."""
-        assert self._indices is not None
         self.reported_at(self._indices[message.key()], error, message)  # type: ignore[index]
 
     def reported_at(self, index: int, error: KafkaError | None, message: DriverMessage) -> None:
@@ -138,8 +135,9 @@ class Producer:
         self._reserve(pending)
         outer = self._topic = self._names.outer(topic)
         produce = self.client.produce
-        index = 0
-        for record, callback in zip(records, pending.callbacks(), strict=True):
+        callbacks = pending.callbacks()
+        for index, record in enumerate(records):
+            callback = callbacks[index]
             try:
                 if record.headers:
                     produce(
@@ -153,7 +151,6 @@ class Producer:
                     produce(outer, record.value, record.key, on_delivery=callback)
             except (KafkaException, BufferError) as exc:
                 self._not_taken(pending, index, topic, exc)
-            index += 1
         return pending.ticket
 
     def _reserve(self, pending: Pending) -> None:
@@ -190,8 +187,8 @@ class Producer:
         code = error.code()
         if code == KafkaError.MSG_SIZE_TOO_LARGE:
             return RecordTooLarge(
-                f"a record for topic {topic} is over Kafka's limit with its headers; the feed takes "
-                f"{self._options.max_record_bytes} bytes of key and value"
+                f"a record for topic {topic} is over Kafka's limit with its headers; the "
+                f"feed takes {self._options.max_record_bytes} bytes of key and value"
             )
         if code in _MISSING:
             return FeedUnavailable(missing(self._options, topic))

@@ -27,36 +27,42 @@ class KafkaReader:
         self, options: Options, names: Names, looking: Looking, topic: str, *, from_end: bool
     ) -> None:
         self._options, self._names, self._looking, self._topic = options, names, looking, topic
-        bounds = looking.bounds(topic)
         self._contact = Contact(options)
-        # what was trimmed unread is skipped
-        config = reading_config(options, self._contact, group="weir-reader")
-        self._driver = DriverConsumer(config | {"auto.offset.reset": "earliest"})
-        self._count = len(bounds)
-        self._driver.assign(
-            [self._place(n, bound.end if from_end else bound.start) for n, bound in bounds.items()]
-        )
+        self._start = [
+            self._place(number, bound.end if from_end else bound.start)
+            for number, bound in looking.bounds(topic).items()
+        ]
+        self._driver: DriverConsumer | None = None
+        self._count = len(self._start)
         self._looked_s = time.monotonic()
         self._is_closed = False
 
     def poll(self, max_records: int, *, timeout_s: float) -> Sequence[Record]:
         if self._is_closed:
             raise FeedUnavailable(f"this reader of topic {self._topic} is closed")
-        self._take_in_new_partitions()
+        driver = self._driver or self._open()
+        self._take_in_new_partitions(driver)
         deadline_s = time.monotonic() + timeout_s
         while True:
-            records = self._take(max_records, max(0.0, deadline_s - time.monotonic()))
+            records = self._take(driver, max_records, max(0.0, deadline_s - time.monotonic()))
             if records or time.monotonic() >= deadline_s:
                 if not records and self._contact.is_down():
-                    self._contact.probe(self._driver)
+                    self._contact.probe(driver)
                 return records
 
-    def _take(self, max_records: int, timeout_s: float) -> list[Record]:
-        messages = self._driver.consume(max_records, 0)
+    def _open(self) -> DriverConsumer:
+        """What was trimmed unread is skipped."""
+        config = reading_config(self._options, self._contact, group="weir-reader")
+        self._driver = driver = DriverConsumer(config | {"auto.offset.reset": "earliest"})
+        driver.assign(self._start)
+        return driver
+
+    def _take(self, driver: DriverConsumer, max_records: int, timeout_s: float) -> list[Record]:
+        messages = driver.consume(max_records, 0)
         if not messages and timeout_s:
-            messages = self._driver.consume(1, timeout_s)
+            messages = driver.consume(1, timeout_s)
             if messages and max_records > 1:
-                messages += self._driver.consume(max_records - 1, 0)
+                messages += driver.consume(max_records - 1, 0)
         good = [message for message in messages if message.error() is None]
         if good:
             self._contact.note_answer()
@@ -69,24 +75,23 @@ class KafkaReader:
             return
         if error.code() in _MISSING:
             raise FeedUnavailable(missing(self._options, self._topic))
-        raise unavailable(
-            f"cannot read topic {self._topic}", error, self._options, self._contact
-        )
+        raise unavailable(f"cannot read topic {self._topic}", error, self._options, self._contact)
 
-    def _take_in_new_partitions(self) -> None:
+    def _take_in_new_partitions(self, driver: DriverConsumer) -> None:
         if time.monotonic() - self._looked_s < GROWN_EVERY_S:
             return
         self._looked_s = time.monotonic()
         count = self._looking.partition_count(self._topic)
         added = [self._place(number, 0) for number in range(self._count, count)]
         if added:
-            self._driver.incremental_assign(added)
+            driver.incremental_assign(added)
             self._count = count
 
     def _place(self, partition: int, position: int) -> DriverPartition:
         return DriverPartition(self._names.outer(self._topic), partition, position)
 
     def close(self) -> None:
-        if not self._is_closed:
-            self._is_closed = True
-            self._driver.close()
+        self._is_closed = True
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            driver.close()

@@ -16,7 +16,7 @@ def to_records(messages: Iterable[DriverMessage], names: Names) -> list[Record]:
     inner: dict[str, str] = {}
     records = []
     for message in messages:
-        outer = message.topic()
+        outer = str(message.topic())
         topic = inner.get(outer) or inner.setdefault(outer, names.inner(outer))
         headers = message.headers()
         records.append(

@@ -1,6 +1,7 @@
 """Makes Weir's topics, and refuses existing ones that would lose data, with the command that mends
 them."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from feed.adapters.kafka.client import Contact, unavailable
 from feed.adapters.kafka.names import Names
 from feed.adapters.kafka.options import Options, retention_name
 from feed.adapters.kafka.producer import OVERHEAD_BYTES
-from feed.errors import FeedError, UnsafeTopic
+from feed.errors import FeedError, FeedUnavailable, UnsafeTopic
 from feed.topics import Topic
 
 ASK_S = 10.0
@@ -46,7 +47,29 @@ class TopicMaker:
         self._refuse_unsafe(existing)
         made = [self._make(topic) for topic in Topic if topic not in existing]
         grown = [self._grow(topic, len(found.partitions)) for topic, found in existing.items()]
-        return [sentence for sentence in (*made, *grown) if sentence]
+        sentences = [sentence for sentence in (*made, *grown) if sentence]
+        if sentences:
+            self._await_leaders()
+        return sentences
+
+    def _await_leaders(self) -> None:
+        """Brokers learn of a new topic after they said that it was made."""
+        deadline_s = time.monotonic() + ASK_S
+        while not all(self._is_led(topic) for topic in Topic):
+            if time.monotonic() > deadline_s:
+                raise FeedUnavailable(
+                    "topics were made, and have no leaders yet: run ensure_engines again"
+                )
+            time.sleep(0.1)
+
+    def _is_led(self, topic: Topic) -> bool:
+        outer = self._names.outer(topic)
+        try:
+            found = self._admin.list_topics(outer, timeout=ASK_S).topics[outer]
+        except KafkaException as exc:
+            raise self._error(f"cannot ask about topic {outer}", exc) from exc
+        leaders = [partition.leader for partition in found.partitions.values()]
+        return len(leaders) >= self._options.partitions and min(leaders) >= 0
 
     # -- making --
 
@@ -127,7 +150,9 @@ class TopicMaker:
             )
         wrong = dict(self._wrong(topic, held, copies=copies))
         if wrong:
-            why = "; ".join(f"{name} is {held.get(name)}: {why}" for name, (_, why) in wrong.items())
+            why = "; ".join(
+                f"{name} is {held.get(name)}: {why}" for name, (_, why) in wrong.items()
+            )
             good = ",".join(f"{name}={value}" for name, (value, _) in wrong.items())
             raise UnsafeTopic(
                 f"topic {outer} would lose records ({why}); mend it with: kafka-configs.sh "

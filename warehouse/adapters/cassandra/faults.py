@@ -12,6 +12,7 @@ from cassandra import (
     Timeout,
     Unauthorized,
     Unavailable,
+    UnresolvableContactPoints,
 )
 from cassandra.cluster import NoHostAvailable
 from cassandra.connection import (
@@ -64,6 +65,8 @@ def translated(exc: Exception, options: StoreOptions) -> StoreBackpressure:
                 f"{options.consistency}: {cause.alive_replicas} of {cause.required_replicas} "
                 "replicas are alive; start the nodes that are down"
             )
+    if isinstance(exc, UnresolvableContactPoints):
+        return StoreUnavailable(f"Cassandra at {where} cannot be reached: no such host")
     if any(isinstance(cause, OperationTimedOut | Timeout) for cause in causes):
         return StoreUnavailable(
             f"Cassandra at {where} did not answer in time: it is overloaded or hangs; see its log"

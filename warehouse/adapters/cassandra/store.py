@@ -38,7 +38,7 @@ class CassandraEventStore:
         """See the port."""
         if len(keys) > MAX_KEYS:
             raise ValueError(f"{len(keys)} keys: ask for at most {MAX_KEYS} at once")
-        return self._reader.rows(project, keys)
+        return self._reader.rows(project, keys) if keys else {}
 
     def partitions(self, project: str, start_ms: int, end_ms: int) -> Sequence[Partition]:
         """See the port."""

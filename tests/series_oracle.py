@@ -33,6 +33,8 @@ from timeseries.domain import (
 from timeseries.ports import Document
 
 RELATIVE_ERROR = 1e-9
+UNIQUE_EXACT = 1_000
+"""Up to so many distinct values a count of them has no error, whatever an engine states."""
 Typed = tuple[str, Scalar]
 """A JSON type and a value: equal only to values of its own type."""
 Group = tuple[Typed | None, ...]
@@ -254,5 +256,29 @@ def _assert_figures(
         where = f"{metric.agg.value} in bucket {bucket}"
         if want is None or value is None or metric.agg in (Agg.COUNT, Agg.MIN, Agg.MAX):
             assert value == want, where
+        elif metric.agg in PERCENTILES:
+            least, most = _within_ranks(metric, documents, answer.approximate.get(metric.name, 0.0))
+            slack = max(abs(least), abs(most)) * RELATIVE_ERROR + 1e-12
+            assert least - slack <= value <= most + slack, (where, value, least, most)
+        elif metric.agg is Agg.UNIQUE and want <= UNIQUE_EXACT:
+            assert value == want, where
         else:
             assert math.isclose(value, want, rel_tol=error, abs_tol=1e-12), (where, value, want)
+
+
+def _within_ranks(
+    metric: Metric, documents: Sequence[Document], error: float
+) -> tuple[float, float]:
+    """The values at the percentile's rank less and plus the error, a share of all ranks."""
+    assert metric.field is not None
+    numbers = [
+        float(value)
+        for document in documents
+        for value in values_of(document, metric.field)
+        if typed(value)[0] == "number"
+    ]
+    share = PERCENTILES[metric.agg]
+    return (
+        percentile(numbers, max(0.0, share - error)),
+        percentile(numbers, min(1.0, share + error)),
+    )

@@ -7,11 +7,26 @@ from typing import Any
 from elastic_transport import ApiError, ConnectionTimeout, SerializationError, TransportError
 from elasticsearch import UnsupportedProductError
 
-from timeseries.errors import QueryTimeout, SeriesBackpressure, SeriesError, SeriesUnavailable
+from timeseries.errors import (
+    QueryRefused,
+    QueryTimeout,
+    SeriesBackpressure,
+    SeriesError,
+    SeriesUnavailable,
+)
 
 RETRY_S = 1.0
 _BUSY = frozenset({429, 502, 503, 504})
 _REFUSED = frozenset({401, 403})
+_COSTLY = frozenset(
+    {
+        "too_many_buckets_exception",
+        "too_many_clauses",
+        "too_many_nested_clauses",
+        "too_complex_to_determinize_exception",
+    }
+)
+"""Limits of the server's own, on queries that are right."""
 _SLOW = frozenset({"timeout_exception", "search_timeout_exception"})
 
 
@@ -45,6 +60,12 @@ def of_answer(status: int, body: object, what: str) -> SeriesError:
         )
     if kind in _SLOW or (kind == "search_phase_execution_exception" and "time" in reason):
         return QueryTimeout()
+    if kind in _COSTLY or _cause_in(body) in _COSTLY:
+        return QueryRefused(
+            "query_too_costly",
+            f"Elasticsearch will not run this query ({kind}): ask for a shorter range, a wider"
+            " interval, fewer groups or a shorter filter",
+        )
     if status in _BUSY:
         return SeriesBackpressure(
             f"Elasticsearch is busy ({kind}: {reason}): {what}", retry_after_s=RETRY_S
@@ -59,6 +80,15 @@ def error_in(body: object) -> tuple[str, str]:
         return "error", str(error or body)[:200]
     causes = error.get("root_cause") or [error]
     return str(causes[0].get("type")), str(causes[0].get("reason"))[:300]
+
+
+def _cause_in(body: object) -> str:
+    """Type of what an answer names as the cause: of errors that only show once shards are
+    joined."""
+    error: Any = body.get("error") if isinstance(body, Mapping) else None
+    while isinstance(error, Mapping) and isinstance(error.get("caused_by"), Mapping):
+        error = error["caused_by"]
+    return str(error.get("type")) if isinstance(error, Mapping) else ""
 
 
 def _reason(exc: TransportError | SerializationError) -> str:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from timeseries.adapters.elasticsearch import verification
+from timeseries.adapters.elasticsearch import listing, verification
 from timeseries.adapters.elasticsearch.bulk import BulkWriter
 from timeseries.adapters.elasticsearch.client import Cluster
+from timeseries.adapters.elasticsearch.figures import figures
 from timeseries.adapters.elasticsearch.generations import GenerationKeeper
 from timeseries.adapters.elasticsearch.indices import Names
 from timeseries.adapters.elasticsearch.options import Options
@@ -52,7 +53,7 @@ class ElasticsearchSeriesStore:
 
     def figures(self, query: SeriesQuery, *, generation: int, timeout_s: float) -> StoreAnswer:
         """See the port."""
-        raise NotImplementedError("figures(self._searching, query, generation=, timeout_s=)")
+        return figures(self._searching, query, generation=generation, timeout_s=timeout_s)
 
     def keys(
         self,
@@ -66,7 +67,16 @@ class ElasticsearchSeriesStore:
         limit: int,
     ) -> KeyPage:
         """See the port."""
-        raise NotImplementedError("listing.keys(self._searching, project, where, ...)")
+        return listing.keys(
+            self._searching,
+            project,
+            where,
+            generation=generation,
+            from_ms=from_ms,
+            to_ms=to_ms,
+            before=before,
+            limit=limit,
+        )
 
     def versions(
         self, project: str, keys: Sequence[bytes], *, generation: int
@@ -83,13 +93,20 @@ class ElasticsearchSeriesStore:
 
     def events_seen(self, project: str, *, generation: int, limit: int) -> Sequence[EventSeen]:
         """See the port."""
-        raise NotImplementedError("listing.events_seen(self._searching, project, ...)")
+        return listing.events_seen(self._searching, project, generation=generation, limit=limit)
 
     def values_seen(
         self, query: SeriesQuery, *, generation: int, prefix: str, limit: int, timeout_s: float
     ) -> Sequence[ValueSeen]:
         """See the port."""
-        raise NotImplementedError("values.values_seen(self._searching, query, ...)")
+        return listing.values_seen(
+            self._searching,
+            query,
+            generation=generation,
+            prefix=prefix,
+            limit=limit,
+            timeout_s=timeout_s,
+        )
 
     def data_version(self, project: str, *, generation: int) -> str:
         """See the port."""

@@ -1,15 +1,15 @@
 """The cells of a query: documents by group and bucket, read in as few searches as the server's
 limit on buckets allows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from elasticsearch.dsl import query as dsl
 
 from timeseries.adapters.elasticsearch.asking import MAX_BUCKETS, Asking
 from timeseries.adapters.elasticsearch.client import Json
-from timeseries.adapters.elasticsearch.measures import Cell
-from timeseries.domain import SeriesQuery
+from timeseries.adapters.elasticsearch.measures import Cell, Part
+from timeseries.domain import GroupValue, SeriesQuery
 
 Aggregations = Mapping[str, Json]
 
@@ -25,12 +25,37 @@ class Slot:
     to_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Documents of a group: all of them, or those that match; with a place, those that have the
+    string `value` there, and then every group with a place has the same."""
+
+    where: dsl.Query
+    place: str = ""
+    value: str = ""
+    is_everything: bool = False
+
+
+EVERYTHING = Group(dsl.MatchAll(), is_everything=True)
+
+
 @dataclass(slots=True)
 class Found:
     """A group's cells: of the whole range, and of each bucket that has documents."""
 
     total: Cell = field(default_factory=lambda: Cell(0, {}))
     points: dict[int, Cell] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Series:
+    """A series on its way: which documents, and the parts of its cells, one a metric."""
+
+    group: GroupValue
+    documents: Group
+    other: bool = False
+    total: list[Part] = field(default_factory=list)
+    points: dict[int, list[Part]] = field(default_factory=dict)
 
 
 def slots_of(query: SeriesQuery) -> list[Slot]:
@@ -50,7 +75,7 @@ def slots_of(query: SeriesQuery) -> list[Slot]:
 
 def read_cells(
     asking: Asking,
-    groups: Sequence[dsl.Query],
+    groups: Sequence[Group],
     slots: Sequence[Slot],
     *,
     of_points: Aggregations,
@@ -76,7 +101,7 @@ def read_cells(
 
 
 def read_totals(
-    asking: Asking, groups: Sequence[dsl.Query], wanted: Aggregations, *, weight: int = 1
+    asking: Asking, groups: Sequence[Group], wanted: Aggregations, *, weight: int = 1
 ) -> list[Found]:
     """The cells of whole groups. `weight`: buckets that the aggregations make of a cell."""
     found = [Found() for _ in groups]
@@ -89,7 +114,7 @@ def read_totals(
 
 def read_points(
     asking: Asking,
-    groups: Sequence[dsl.Query],
+    groups: Sequence[Group],
     slots: Sequence[Slot],
     found: Sequence[Found],
     wanted: Aggregations,
@@ -109,7 +134,7 @@ def read_points(
 
 def _read(
     asking: Asking,
-    groups: Sequence[dsl.Query],
+    groups: Sequence[Group],
     slots: Sequence[Slot],
     into: Sequence[Found],
     *,
@@ -119,16 +144,46 @@ def _read(
     inside = dict(of_totals)
     if slots:
         inside["buckets"] = {**_by_time(slots), "aggs": dict(of_points)}
-    filters = [group.to_dict() for group in groups]
-    body = {"groups": {"filters": {"filters": filters}, "aggs": inside}}
-    answer = asking.aggregations({"aggs": body})
-    if not answer:
-        return
-    for one, found in zip(answer["groups"]["buckets"], into, strict=True):
+    for cell, found in _searched(asking, groups, into, inside, is_counted=not slots):
         if of_totals or not slots:
-            found.total = Cell(one["doc_count"], one)
+            found.total = cell
         if slots:
-            _keep_points(one["buckets"]["buckets"], slots, found)
+            _keep_points(cell.found["buckets"]["buckets"], slots, found)
+
+
+def _searched(
+    asking: Asking,
+    groups: Sequence[Group],
+    into: Sequence[Found],
+    inside: Aggregations,
+    *,
+    is_counted: bool,
+) -> Iterator[tuple[Cell, Found]]:
+    """Each group's cell. All documents at once, and values of one field, have ways of their own,
+    faster than filters."""
+    if len(groups) == 1 and groups[0].is_everything:
+        answer = asking.search({"aggs": inside, "track_total_hits": is_counted})
+        if "aggregations" in answer or is_counted:
+            count = answer["hits"]["total"]["value"] if is_counted else 0
+            yield Cell(count, answer.get("aggregations", {})), into[0]
+        return
+    listed = {group.value: found for group, found in zip(groups, into, strict=True) if group.place}
+    others = [pair for pair in zip(groups, into, strict=True) if not pair[0].place]
+    body: dict[str, Json] = {}
+    if listed:
+        (place,) = {group.place for group in groups if group.place}
+        terms = {"field": place, "include": list(listed), "size": len(listed)}
+        body["values"] = {"terms": terms, "aggs": inside}
+    if others:
+        filters = [group.where.to_dict() for group, _ in others]
+        body["groups"] = {"filters": {"filters": filters}, "aggs": inside}
+    answer = asking.aggregations({"aggs": body})
+    if listed and answer:
+        for one in answer["values"]["buckets"]:
+            yield Cell(one["doc_count"], one), listed[one["key"]]
+    if others and answer:
+        for one, (_, found) in zip(answer["groups"]["buckets"], others, strict=True):
+            yield Cell(one["doc_count"], one), found
 
 
 def _by_time(slots: Sequence[Slot]) -> dict[str, Json]:

@@ -2,19 +2,23 @@
 
 from collections.abc import Iterable, Sequence
 
-from elasticsearch.dsl import query as dsl
-
 from timeseries.adapters.elasticsearch.asking import Asking
-from timeseries.adapters.elasticsearch.cells import Found, read_cells, slots_of
+from timeseries.adapters.elasticsearch.cells import (
+    EVERYTHING,
+    Found,
+    Group,
+    Series,
+    read_cells,
+    slots_of,
+)
 from timeseries.adapters.elasticsearch.client import Searching
-from timeseries.adapters.elasticsearch.filters import any_of, none_of
-from timeseries.adapters.elasticsearch.groups import group_query, rank, rank_order
+from timeseries.adapters.elasticsearch.filters import none_of
+from timeseries.adapters.elasticsearch.groups import documents_of, rank, rank_order
 from timeseries.adapters.elasticsearch.measures import (
     RANK_ERROR,
     UNIQUE_ERROR,
     UNIQUE_EXACT,
     Part,
-    Series,
     aggregations,
     combined,
     figure,
@@ -46,7 +50,7 @@ def figures(
     series = _series(asking, query)
     cells = read_cells(
         asking,
-        [one.where for one in series],
+        [one.documents for one in series],
         slots,
         of_points=aggregations(query.metrics),
         of_totals=aggregations([metric for metric in query.metrics if not is_additive(metric)]),
@@ -64,14 +68,14 @@ def figures(
 def _series(asking: Asking, query: SeriesQuery) -> list[Series]:
     """The series to be shown, the rest last, where there may be one."""
     if not query.group_by:
-        return [Series((), dsl.MatchAll())]
+        return [Series((), EVERYTHING)]
     ranked = rank(asking, query.group_by, query.metrics[0], limit=query.limit + 1)
     shown = [
-        Series(one.group, group_query(query.group_by, one.group)) for one in ranked[: query.limit]
+        Series(one.group, documents_of(query.group_by, one.group)) for one in ranked[: query.limit]
     ]
     if query.other and len(ranked) > len(shown):
-        rest = none_of([any_of([one.where for one in shown])])
-        shown.append(Series((), rest, other=True))
+        rest = none_of([one.documents.where for one in shown])
+        shown.append(Series((), Group(rest), other=True))
     return shown
 
 

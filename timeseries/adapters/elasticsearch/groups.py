@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from elasticsearch.dsl import query as dsl
 
 from timeseries.adapters.elasticsearch.asking import Asking
+from timeseries.adapters.elasticsearch.cells import Group
 from timeseries.adapters.elasticsearch.client import Json
 from timeseries.adapters.elasticsearch.filters import (
     Kind,
@@ -225,7 +226,7 @@ def _scalar(kind: Kind, key: Any) -> Any:
     return float(key) if kind is Kind.NUMBER else key
 
 
-def group_query(fields: Sequence[Field], group: GroupValue) -> dsl.Query:
+def documents_of(fields: Sequence[Field], group: GroupValue) -> Group:
     """Documents of a group."""
     parts: list[dsl.Query] = []
     for field, value in zip(fields, group, strict=True):
@@ -233,4 +234,7 @@ def group_query(fields: Sequence[Field], group: GroupValue) -> dsl.Query:
             parts.append(none_of([exists(field)]))
         else:
             parts.append(dsl.Term(places(field)[kind_of(value)], {"value": value}))
-    return parts[0] if len(parts) == 1 else all_of(parts)
+    first = group[0]
+    if len(group) == 1 and isinstance(first, str):
+        return Group(parts[0], places(fields[0])[Kind.STRING], first)
+    return Group(all_of(parts))

@@ -1,12 +1,10 @@
 """Lists of what there is: keys, event names, values of a field."""
 
-from elasticsearch.dsl import query as dsl
-
 from feed.event import first_key_at
 from timeseries.adapters.elasticsearch.asking import Asking
 from timeseries.adapters.elasticsearch.cells import read_totals
 from timeseries.adapters.elasticsearch.client import Json, Searching
-from timeseries.adapters.elasticsearch.groups import group_query, rank
+from timeseries.adapters.elasticsearch.groups import documents_of, rank
 from timeseries.adapters.elasticsearch.texts import asked
 from timeseries.domain import (
     QUERY_TIMEOUT_S,
@@ -68,7 +66,7 @@ def events_seen(
     by_event = (CoreField.EVENT,)
     ranked = rank(asking, by_event, _COUNT, limit=limit)
     edges: dict[str, Json] = {"first": {"min": {"field": "t"}}, "last": {"max": {"field": "t"}}}
-    groups: list[dsl.Query] = [group_query(by_event, one.group) for one in ranked]
+    groups = [documents_of(by_event, one.group) for one in ranked]
     return [
         EventSeen(
             str(one.group[0]),

@@ -6,16 +6,14 @@ Plain dicts, as in everything that is read back by name.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-
-from elasticsearch.dsl import query as dsl
 
 from timeseries.adapters.elasticsearch.client import Json
 from timeseries.adapters.elasticsearch.filters import Kind, places
-from timeseries.domain import PERCENTILES, Agg, GroupValue, Metric
+from timeseries.domain import PERCENTILES, Agg, Metric
 
-COMPRESSION = 200
+COMPRESSION = 100
 """Of t-digests: of up to 20 times as many values every one is kept."""
 RANK_ERROR = 0.01
 UNIQUE_ERROR = 0.03
@@ -179,17 +177,6 @@ def _numbers(stats: Json | None) -> Numbers:
     total = float(stats["sum"])  # beyond doubles it is the text "Infinity"
     finite = total if math.isfinite(total) else None
     return Numbers(stats["count"], stats["min"], stats["max"], finite)
-
-
-@dataclass(slots=True)
-class Series:
-    """A series on its way: which documents, and the parts of its cells, one a metric."""
-
-    group: GroupValue
-    where: dsl.Query
-    other: bool = False
-    total: list[Part] = field(default_factory=list)
-    points: dict[int, list[Part]] = field(default_factory=dict)
 
 
 def _joined(parts: Sequence[Numbers]) -> Numbers:

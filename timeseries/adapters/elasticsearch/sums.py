@@ -14,8 +14,8 @@ from itertools import chain
 from elasticsearch.dsl import query as dsl
 
 from timeseries.adapters.elasticsearch.asking import Asking
-from timeseries.adapters.elasticsearch.cells import Slot
-from timeseries.adapters.elasticsearch.measures import Numbers, Part, Series, number_place
+from timeseries.adapters.elasticsearch.cells import Series, Slot
+from timeseries.adapters.elasticsearch.measures import Numbers, Part, number_place
 from timeseries.domain import Agg, Metric
 
 MAX_NUMBERS = 100_000
@@ -57,7 +57,9 @@ def _settle(
         return 0.0
     if sum(parts[bucket].count for bucket in chosen) > MAX_NUMBERS:
         return min(1.0, max(total.doubt(), *(parts[bucket].doubt() for bucket in chosen)))
-    found = _read(asking, series.where, place, [slot for slot in slots if slot.index in chosen])
+    found = _read(
+        asking, series.documents.where, place, [slot for slot in slots if slot.index in chosen]
+    )
     for index in indexes:
         for bucket in chosen:
             series.points[bucket][index] = numbers_of(found.get(bucket, []))

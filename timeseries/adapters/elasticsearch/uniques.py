@@ -4,13 +4,12 @@
 from collections.abc import Sequence
 
 from timeseries.adapters.elasticsearch.asking import Asking
-from timeseries.adapters.elasticsearch.cells import Found, Slot, read_points, read_totals
+from timeseries.adapters.elasticsearch.cells import Found, Series, Slot, read_points, read_totals
 from timeseries.adapters.elasticsearch.client import Json
 from timeseries.adapters.elasticsearch.measures import (
     UNIQUE_EXACT,
     Cell,
     Part,
-    Series,
     unique_places,
 )
 from timeseries.domain import Metric
@@ -43,7 +42,7 @@ def _recount(
     small = [one for one in series if _is_small(one.total[index])]
     if small:
         weight = len(places) * MOST
-        totals = read_totals(asking, [one.where for one in small], wanted, weight=weight)
+        totals = read_totals(asking, [one.documents for one in small], wanted, weight=weight)
         for one, found in zip(small, totals, strict=True):
             one.total[index] = _distinct(found.total, places)
     small = [one for one in series if any(_is_small(each[index]) for each in one.points.values())]
@@ -61,7 +60,7 @@ def _recount(
             one.points[slots[0].index][index] = one.total[index]
         return
     points = [Found() for _ in small]
-    groups = [one.where for one in small]
+    groups = [one.documents for one in small]
     weight = _weight(index, len(places), small, chosen)
     read_points(asking, groups, chosen, points, wanted, weight=weight)
     for one, found in zip(small, points, strict=True):

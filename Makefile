@@ -5,7 +5,7 @@ PORT ?= 8000
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: help dev test lint bench faults soak lock format
+.PHONY: help dev test lint bench faults soak lock format engines-up engines-down
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -25,7 +25,15 @@ dev: $(VENV)/base.stamp ## run the whole pipeline here, at http://127.0.0.1:8000
 
 test: $(VENV)/dev.stamp ## install what the tests need and run them all
 	@bash tests/install_browser.sh
+	@bash tests/install_postgresql.sh
+	@bash tests/install_engines.sh
 	$(PY) -m pytest --cov --cov-report=term:skip-covered -q
+
+engines-up: $(VENV)/base.stamp ## real Kafka, Cassandra and Elasticsearch on loopback; prints three lines to paste
+	@$(PY) manage.py engines up $(ENGINES)
+
+engines-down: $(VENV)/base.stamp ## stop them; their data stay
+	@$(PY) manage.py engines down
 
 lint: $(VENV)/dev.stamp ## every check, in checking mode
 	$(VENV)/bin/ruff check .
@@ -46,6 +54,6 @@ format: $(VENV)/dev.stamp ## write the code the way `make lint` wants it
 	$(VENV)/bin/ruff format .
 
 lock: $(VENV)/dev.stamp ## write requirements/*.txt anew from *.in
-	cd requirements && for name in base kafka cassandra elasticsearch postgresql dev; do \
-	  ../$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	cd requirements && for name in base kafka cassandra elasticsearch postgresql jdk dev; do \
+	  ../$(VENV)/bin/uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	    -o $$name.txt $$name.in; done

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 
-from django.db import connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from access.keys import KeySnapshot
 from access.refusals import keys_not_loaded
@@ -92,12 +92,24 @@ class KeyRing:
         # Whatever fails here must not end the thread: with it revocations would stop to arrive.
         try:
             self.refresh()
-            self._is_failing = False
-        except Exception:
-            logger.warning(
-                "keys not refreshed: the last ones stay in force",
-                extra={"action": "keys_not_refreshed"},
-                exc_info=not self._is_failing,  # the reason once, not every second of an outage
-            )
-            self._is_failing = True
+        except Exception as exc:
+            self._note_failed(exc)
             connection.close()
+        else:
+            self._note_refreshed()
+
+    def _note_failed(self, fault: Exception) -> None:
+        """Said once, not every second of an outage."""
+        if not self._is_failing:
+            logger.warning(
+                "keys not refreshed: the last ones stay in force (%s)",
+                " ".join(str(fault).split()),
+                extra={"action": "keys_not_refreshed"},
+                exc_info=None if isinstance(fault, DatabaseError | InterfaceError) else fault,
+            )
+        self._is_failing = True
+
+    def _note_refreshed(self) -> None:
+        if self._is_failing:
+            logger.info("keys refreshed again", extra={"action": "keys_refreshed"})
+        self._is_failing = False

@@ -14,7 +14,7 @@ from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import environ
 
@@ -143,21 +143,6 @@ def boolean(name: str, value: str) -> bool:
     if value.lower() not in words:
         raise WrongSetting(f"{name} is {value!r}: it takes true or false")
     return words[value.lower()]
-
-
-def engine(name: str, url: str, backends: Mapping[str, str]) -> dict[str, object]:
-    """A settings entry `{"BACKEND", "URL", "OPTIONS"}` from an engine's URL; the scheme chooses
-    the adapter.
-
-    OPTIONS are the URL's query parameters, as text; adapters check names and values. Raises
-    WrongSetting.
-    """
-    scheme = url.split(":", 1)[0]
-    if ":" not in url or scheme not in backends:
-        known = ", ".join(f"{known}:" for known in backends)
-        raise WrongSetting(f"{name} is {url!r}: it takes a URL that starts with {known}")
-    pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True)
-    return {"BACKEND": backends[scheme], "URL": url, "OPTIONS": dict(pairs)}
 
 
 def database(name: str, url: str) -> dict[str, Any]:

@@ -42,9 +42,11 @@ NEEDED_BY: Mapping[str, str] = {
 
 
 def _ping_database() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    connection.close()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    finally:
+        connection.close()
 
 
 PINGS: Mapping[str, Callable[[], None]] = {
@@ -108,7 +110,7 @@ def _measure(ping: Callable[[], None]) -> Finding:
         ping()
     except Exception as exc:
         # Whatever an engine or its driver raises, the answer is the same: it is not well.
-        failure = str(exc) or type(exc).__name__
+        failure = " ".join(str(exc).split()) or type(exc).__name__
     return Finding(failure, round((time.monotonic() - started) * 1000))
 
 

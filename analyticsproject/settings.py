@@ -1,10 +1,9 @@
 """Every setting of the product, typed, from the environment through env.py; nothing here
 connects."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
-from analyticsproject import env
+from analyticsproject import drivers, engine_urls, env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 ENVIRONMENT = env.read_environment(BASE_DIR)
@@ -15,12 +14,12 @@ DATA_DIR = Path(ENVIRONMENT.get("WEIR_DATA_DIR") or BASE_DIR / "var").resolve()
 SERVE = env.choice_list(
     "WEIR_SERVE", ENVIRONMENT.get("WEIR_SERVE", "ingest,query,admin"), ("ingest", "query", "admin")
 )
-FEED = env.engine(
+FEED = engine_urls.engine(
     "WEIR_FEED_URL",
     ENVIRONMENT.get("WEIR_FEED_URL", "embedded:"),
     {"embedded": "feed.adapters.embedded.open_feed", "kafka": "feed.adapters.kafka.open_feed"},
 )
-EVENT_STORE = env.engine(
+EVENT_STORE = engine_urls.engine(
     "WEIR_WAREHOUSE_URL",
     ENVIRONMENT.get("WEIR_WAREHOUSE_URL", "embedded:"),
     {
@@ -28,7 +27,7 @@ EVENT_STORE = env.engine(
         "cassandra": "warehouse.adapters.cassandra.open_event_store",
     },
 )
-SERIES_STORE = env.engine(
+SERIES_STORE = engine_urls.engine(
     "WEIR_TIMESERIES_URL",
     ENVIRONMENT.get("WEIR_TIMESERIES_URL", "embedded:"),
     {
@@ -76,8 +75,10 @@ INSTALLED_APPS = [
 ]
 ELASTICSEARCH_DSL: dict[str, object] = {}  # the adapter names its own connections
 ELASTICSEARCH_DSL_SIGNAL_PROCESSOR = "django_elasticsearch_dsl.signals.BaseSignalProcessor"
-if ".elasticsearch." in str(SERIES_STORE["BACKEND"]) and find_spec("django_elasticsearch_dsl"):
-    INSTALLED_APPS.append("django_elasticsearch_dsl")  # a missing driver is told by the adapter
+ELASTICSEARCH_DSL_AUTOSYNC = False
+_search = drivers.driver_of(str(SERIES_STORE["URL"]))
+if _search is not None and _search.is_installed():  # a missing driver is told by the adapter
+    INSTALLED_APPS.append("django_elasticsearch_dsl")
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "analyticsproject.security.SecurityHeaders",
@@ -108,6 +109,7 @@ WHITENOISE_USE_FINDERS = True  # no collectstatic step: static_files.py serves w
 WHITENOISE_AUTOREFRESH = False
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 
+drivers.require_driver(ENVIRONMENT, "DATABASE_URL")
 DATABASES = {
     "default": env.database(
         "DATABASE_URL",

@@ -35,16 +35,18 @@ class Drained(NamedTuple):
     memory_mb: float
 
 
-def _records() -> Iterator[OutgoingRecord]:
-    for event in shop_events(EVENTS, seed=2):
-        key = event_key("bench", event["id"], event["timestamp"])
-        yield OutgoingRecord(key, encode(_encoded_event(key, event)))
+def shop_records(count: int, projects: int = 1) -> Iterator[OutgoingRecord]:
+    """Records of the corpus, of projects `bench-0`, `bench-1`, … by turns."""
+    for index, event in enumerate(shop_events(count, seed=2)):
+        project = f"bench-{index % projects}"
+        key = event_key(project, event["id"], event["timestamp"])
+        yield OutgoingRecord(key, encode(_encoded_event(project, key, event)))
 
 
-def _encoded_event(key: EventKey, event: dict[str, object]) -> Event:
+def _encoded_event(project: str, key: EventKey, event: dict[str, object]) -> Event:
     return Event(
         key=key,
-        project=ProjectId("bench"),
+        project=ProjectId(project),
         id=str(event["id"]),
         event=str(event["event"]),
         type="track",
@@ -112,7 +114,7 @@ def _drain(stack: Stack, command: str) -> tuple[float, float]:
 def run() -> None:
     """The best of a few rounds, each on a fresh folder: neighbours on the machine only ever slow
     one. The time of an empty drain (start-up) is taken off."""
-    records = list(_records())
+    records = list(shop_records(EVENTS))
     rounds = [_round(records, number) for number in range(1, ROUNDS + 1)]
     for name in COMMANDS:
         raw = max(one[name].raw for one in rounds)

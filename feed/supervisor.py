@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import CommandError
+from django.db import InterfaceError, OperationalError
 
 from feed import metrics
 from feed.backoff import Backoff
@@ -31,8 +33,12 @@ _NEEDS_AN_OPERATOR = (
     WrongOption,
     ImproperlyConfigured,
     ImportError,
+    CommandError,
 )
 """Another try would meet the same: each says in one sentence what to decide or to mend."""
+
+_COMES_BACK = (Backpressure, OperationalError, InterfaceError)
+"""What is away and waited for: an engine, or the Django database."""
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +47,8 @@ class Supervisor:
     """Runs `body` until it returns, until `stop` is set, or until there is no point.
 
     `between` runs before every new try: it drops what a failure may have broken, such as database
-    connections. A feed that cannot be reached is waited for without end, or, unless
-    `waits_for_feed`, counted like any failure.
+    connections. An engine or database that cannot be reached is waited for without end, which is
+    said once, or, unless `waits`, counted like any failure.
     """
 
     def __init__(
@@ -51,7 +57,7 @@ class Supervisor:
         body: Callable[[], None],
         *,
         stop: threading.Event,
-        waits_for_feed: bool = True,
+        waits: bool = True,
         between: Callable[[], object] = lambda: None,
         backoff: Backoff | None = None,
         max_failures: int = MAX_FAILURES,
@@ -59,13 +65,21 @@ class Supervisor:
         self._name, self._body, self._stop, self._between = name, body, stop, between
         self._backoff = backoff or Backoff(first_s=FIRST_WAIT_S, cap_s=MAX_WAIT_S)
         self._max_failures = max_failures
-        self._waits_for_feed = waits_for_feed
+        self._waits = waits
         self._failures = 0
+        self._is_waiting = False
 
     def note_progress(self) -> None:
         """Something was committed: failures are counted from zero again."""
         self._failures = 0
         self._backoff.reset()
+
+    def note_reachable(self) -> None:
+        """What the body needs at its start is there: say so if it was waited for."""
+        if self._is_waiting:
+            self._is_waiting = False
+            self._backoff.reset()
+            logger.info("%s: going on", self._name, extra={"action": "worker_going_on"})
 
     def run(self) -> int:
         """The exit code: 0 when the body ended as asked, 1 when an operator must look."""
@@ -84,18 +98,22 @@ class Supervisor:
             self._body()
         except _NEEDS_AN_OPERATOR as exc:
             return self._give_up(str(exc))
-        except Backpressure as exc:
-            logger.warning("%s: waiting: %s", self._name, exc, extra={"action": "worker_waiting"})
-            return self._after_waiting(str(exc))
+        except _COMES_BACK as exc:
+            return self._wait(_reason(exc))
         except Exception as exc:
             logger.exception("%s: unexpected error", self._name, extra={"action": "worker_failed"})
             return self._count_failure(f"{type(exc).__name__}: {exc}")
         return 0
 
-    def _after_waiting(self, reason: str) -> int | None:
+    def _wait(self, reason: str) -> int | None:
+        if not self._is_waiting:
+            self._is_waiting = True
+            logger.warning(
+                "%s: waiting: %s", self._name, reason, extra={"action": "worker_waiting"}
+            )
         if self._stop.is_set():
             return 0
-        return None if self._waits_for_feed else self._count_failure(reason)
+        return None if self._waits else self._count_failure(reason)
 
     def _count_failure(self, reason: str) -> int | None:
         self._failures += 1
@@ -107,3 +125,11 @@ class Supervisor:
     def _give_up(self, reason: str) -> int:
         logger.error("%s stops: %s", self._name, reason, extra={"action": "worker_gave_up"})
         return 1
+
+
+def _reason(fault: Exception) -> str:
+    """One line, whatever a database's driver says."""
+    words = " ".join(str(fault).split())
+    if isinstance(fault, Backpressure):
+        return words
+    return f"the Django database does not answer ({words}): does it run, and is it migrated?"

@@ -39,7 +39,8 @@ class WorkerCommand(BaseCommand):
         raise NotImplementedError(f"{type(self).__name__} names no lanes")
 
     def prepare(self) -> None:
-        """Once, before the first record. Raises CommandError to refuse the start."""
+        """Before the first record; again until it succeeds. Raises Backpressure while an engine is
+        away, which is waited for, and CommandError to refuse the start."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """`--once` and `--metrics-port`."""
@@ -57,7 +58,7 @@ class WorkerCommand(BaseCommand):
         """Run to the end. Raises SystemExit with a code other than 0 when an operator must
         look."""
         refuse_unread_leftovers()
-        self.prepare()
+        self._is_prepared = False
         spare_long_lived_objects()
         self._lag = LagCollector()
         once: bool = options["once"]
@@ -67,7 +68,7 @@ class WorkerCommand(BaseCommand):
                 self._name(),
                 lambda: self._consume(supervisor, signals, once=once),
                 stop=signals.requested,
-                waits_for_feed=not once,
+                waits=not once,
                 between=close_old_connections,
             )
             exit_code = supervisor.run()
@@ -75,9 +76,13 @@ class WorkerCommand(BaseCommand):
             raise SystemExit(exit_code)
 
     def _consume(self, supervisor: Supervisor, signals: StopSignals, *, once: bool) -> None:
+        if not self._is_prepared:
+            self.prepare()
+            self._is_prepared = True
         feed = FEED.open_own()
         try:
             lanes = self._configured_lanes(feed)
+            supervisor.note_reachable()
             self._lag.watch(feed, [(lane.group.value, lane.topic.value) for lane in lanes])
             self._say(_start_line(lanes, once=once))
             with trimming(feed):

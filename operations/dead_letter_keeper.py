@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from django.db import DatabaseError, close_old_connections, connections
+from django.db import DatabaseError, InterfaceError, connections
 
 from feed.backends import get_feed
 from feed.backoff import Backoff
@@ -14,6 +14,7 @@ from feed.errors import FeedError, Fenced
 from feed.ports import Feed, FeedConsumer, TopicPartition
 from feed.topics import Group, Topic
 from operations.dead_letters import keep
+from operations.outages import Outage
 
 BATCH_RECORDS = 100
 """Letters carry up to 64 KB each: some 7 MB at a time."""
@@ -34,6 +35,7 @@ class DeadLetterKeeper:
         self._feed = feed
         self._stopping = threading.Event()
         self._backoff = Backoff(first_s=FIRST_WAIT_S, cap_s=MAX_WAIT_S)
+        self._outage = Outage(logger, "keeping dead letters", action="dead_letters_wait")
         self._thread = threading.Thread(target=self._run, name="dead-letter-keeper", daemon=True)
 
     def start(self) -> None:
@@ -57,18 +59,18 @@ class DeadLetterKeeper:
         """Read until told to stop or until something fails; then wait, longer each time."""
         try:
             self._read()
-        except (FeedError, DatabaseError) as exc:
+        except (FeedError, DatabaseError, InterfaceError) as exc:
             # Both come back, and data loss ends by an operator's decision: the letters stay in
             # their topic meanwhile.
-            self._wait("dead letters are not read: %s", str(exc))
+            self._wait(exc)
         except Exception as exc:
             # A bug: logged, and tried again slowly, since nothing supervises this thread.
             logger.exception("dead letters failed", extra={"action": "dead_letters_failed"})
-            self._wait("dead letters are not read: %s", repr(exc))
+            self._wait(repr(exc))
 
-    def _wait(self, message: str, reason: str) -> None:
-        connections.close_all()
-        logger.warning(message, reason, extra={"action": "dead_letters_wait"})
+    def _wait(self, reason: object) -> None:
+        connections.close_all()  # one that broke is opened anew
+        self._outage.begin(reason)
         self._stopping.wait(self._backoff.next_s())
 
     def _read(self) -> None:
@@ -77,6 +79,7 @@ class DeadLetterKeeper:
             while not self._stopping.is_set():
                 if keep_next(consumer, timeout_s=POLL_S):
                     self._backoff.reset()
+                self._outage.end()
         finally:
             consumer.close()
 
@@ -112,7 +115,6 @@ def keep_next(consumer: FeedConsumer, *, timeout_s: float) -> int:
     records = consumer.poll(BATCH_RECORDS, timeout_s=timeout_s)
     if not records:
         return 0
-    close_old_connections()
     keep(records)
     positions = {TopicPartition(each.topic, each.partition): each.offset + 1 for each in records}
     try:

@@ -4,9 +4,10 @@ page has a past to show and the states something to compare with."""
 import logging
 import threading
 
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, InterfaceError, connections
 
 from feed.errors import FeedError
+from operations.outages import Outage
 from operations.pipeline import look
 
 PERIOD_S = 5.0
@@ -20,6 +21,7 @@ class Sampler:
     def __init__(self, *, period_s: float = PERIOD_S) -> None:
         self._period_s = period_s
         self._stopping = threading.Event()
+        self._outage = Outage(logger, "samples of the pipeline", action="sample_failed")
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
 
     def start(self) -> None:
@@ -42,10 +44,13 @@ class Sampler:
     def _look(self) -> None:
         try:
             look()
-        except (FeedError, DatabaseError) as exc:
+        except (FeedError, DatabaseError, InterfaceError) as exc:
             # The page says `unknown` meanwhile; the next look may go well.
-            logger.warning("no sample of the pipeline: %s", exc, extra={"action": "sample_failed"})
+            self._outage.begin(exc)
             connections.close_all()
         except Exception:
             # A bug: logged, and tried again, since nothing supervises this thread.
             logger.exception("sampling failed", extra={"action": "sample_failed"})
+            connections.close_all()
+        else:
+            self._outage.end()

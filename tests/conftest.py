@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.postgresql_server import postgresql
+
+__all__ = ["postgresql"]
+
 if TYPE_CHECKING:
     from tests.key_builders import ProjectKeys
 

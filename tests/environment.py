@@ -10,5 +10,8 @@ import tempfile
 # Tests never touch a developer's ./var nor depend on a developer's environment.
 for _name in [name for name in os.environ if name.startswith("WEIR_") or name == "DATABASE_URL"]:
     del os.environ[_name]
+# tests/e2e/test_postgresql.py runs suites once more, on a database of its own.
+if "TEST_DATABASE_URL" in os.environ:
+    os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
 os.environ["WEIR_SECRET_KEY"] = "tests-only-secret-key-tests-only-secret-key-tests-only"
 os.environ["WEIR_DATA_DIR"] = tempfile.mkdtemp(prefix="weir-tests-")

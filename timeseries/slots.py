@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from timeseries.domain import Scalar
-from timeseries.models import PropertySlot
+from timeseries.models import Generation, PropertySlot
 from timeseries.ports import Document
 from timeseries.projection import Several
 
@@ -192,6 +192,7 @@ class SlotRegistry:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with transaction.atomic():
+                    _take_turns(generation)
                     _insert(project, generation, names)
             except IntegrityError:  # another projector was first: look at what it gave
                 if attempt == ATTEMPTS:
@@ -204,9 +205,9 @@ def _note(project: str, generation: int, news: Mapping[str, Observation]) -> Non
     """In one transaction, since a batch can bring hundreds of names."""
     with transaction.atomic():
         rows = list(
-            PropertySlot.objects.select_for_update().filter(
-                generation=generation, project=project, name__in=list(news)
-            )
+            PropertySlot.objects.select_for_update()
+            .filter(generation=generation, project=project, name__in=list(news))
+            .order_by("pk")  # every projector locks in one order, or two might wait for each other
         )
         for row in rows:
             seen = news[row.name]
@@ -215,6 +216,12 @@ def _note(project: str, generation: int, news: Mapping[str, Observation]) -> Non
             if len(row.examples) < MAX_EXAMPLES and seen.example not in row.examples:
                 row.examples = [*row.examples, seen.example]
         PropertySlot.objects.bulk_update(rows, [*_TYPE_FIELDS.values(), "examples"])
+
+
+def _take_turns(generation: int) -> None:
+    """Until the transaction's end no other projector gives slots of this generation: two that give
+    the same names in another order would wait for each other's rows."""
+    list(Generation.objects.select_for_update(no_key=True).filter(number=generation))
 
 
 def _insert(project: str, generation: int, names: Sequence[str]) -> None:

@@ -18,3 +18,7 @@ class StoreBackpressure(StoreError):
 
 class StoreUnavailable(StoreBackpressure):
     """The event store cannot be reached."""
+
+
+class UnsafeStore(StoreError):
+    """What lies in the event store would lose events as it is."""

@@ -1,5 +1,5 @@
-"""A process that appends to an embedded event store and says what was promised: for the tests that
-kill it. Prints the number of each batch once `append` has returned for it."""
+"""A process that appends known batches to an event store and says each time that one was
+promised."""
 
 import sys
 from pathlib import Path
@@ -7,8 +7,7 @@ from pathlib import Path
 from feed.crash_points import arm
 from feed.event import HOUR_MS
 from tests.builders import NOON_MS, make_event, make_row
-from warehouse.adapters.embedded import open_event_store
-from warehouse.ports import Row
+from warehouse.ports import EventStore, Row
 
 BATCH_ROWS = 50
 
@@ -27,14 +26,26 @@ def batch_of(project: str, writer: int, number: int) -> list[Row]:
     ]
 
 
-def main(data_dir: str, project: str, writer: str, batches: str, crash_point: str) -> None:
+def opened(place: str) -> EventStore:
+    """The store at `place`: a folder of the embedded one, or a cassandra: URL with a keyspace."""
+    if place.startswith("cassandra:"):
+        from tests.contract.cassandra_keyspace import store_at
+
+        return store_at(place)
+    from warehouse.adapters.embedded import open_event_store
+
+    return open_event_store("embedded:", {}, Path(place))
+
+
+def main(place: str, project: str, writer: str, batches: str, crash_point: str) -> None:
     """Append batches 0, 1, … one by one."""
     arm(crash_point)
-    store = open_event_store("embedded:", {}, Path(data_dir))
+    store = opened(place)
     for number in range(int(batches)):
         store.append(batch_of(project, int(writer), number))
         sys.stdout.write(f"{number}\n")
         sys.stdout.flush()
+    store.close()
 
 
 if __name__ == "__main__":

@@ -185,6 +185,48 @@ class ConsumeContract:
         wait_until(lambda: any(r.value == later[0].value for r in member.records), polling=[member])
         assert {r.partition for r in member.records if r.offset < ends[r.partition]} == {0}
 
+    def test_what_was_sought_back_comes_again_after_a_pause(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
+        feed = open_feed()
+        publish(feed, topic, make_records(40))
+        member = GroupMember(feed, group, topic)
+        receive(member, 40)
+        given = places(member.records)
+
+        for partition in range(4):
+            member.consumer.seek(TopicPartition(topic, partition), 0)
+        member.consumer.pause(member.consumer.assignment())
+        member.records.clear()
+        for _ in range(5):
+            member.poll()
+        assert member.records == []
+        member.consumer.resume(member.consumer.assignment())
+
+        assert places(receive(member, 40)) == given
+        assert member.poll() == []
+
+    def test_a_paused_partition_goes_on_where_it_was_sought(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
+        feed = open_feed()
+        publish(feed, topic, make_records(40))
+        member = GroupMember(feed, group, topic)
+        receive(member, 40)
+        given = places(member.records)
+
+        member.consumer.pause(member.consumer.assignment())
+        member.poll()
+        for partition in range(4):
+            member.consumer.seek(TopicPartition(topic, partition), 0)
+        member.records.clear()
+        member.poll()
+        assert member.records == []
+        member.consumer.resume(member.consumer.assignment())
+
+        assert places(receive(member, 40)) == given
+        assert member.poll() == []
+
     def test_a_partition_that_is_not_ours_cannot_be_sought(
         self, open_feed: OpenFeed, topic: str, group: str
     ) -> None:

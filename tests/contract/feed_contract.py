@@ -1,10 +1,12 @@
 """What every adapter of the Feed port must do. An adapter's test subclasses FeedContract and
 overrides the four fixtures; nothing here knows an engine or its timings."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.contract.feed_consume_contract import ConsumeContract
-from tests.contract.feed_driver import DeleteBefore, OpenFeed
+from tests.contract.feed_driver import DeleteBefore, OpenFeed, close_members
 from tests.contract.feed_group_contract import GroupContract
 from tests.contract.feed_look_contract import LookContract
 from tests.contract.feed_publish_contract import PublishContract
@@ -12,6 +14,12 @@ from tests.contract.feed_publish_contract import PublishContract
 
 class FeedContract(PublishContract, ConsumeContract, GroupContract, LookContract):
     """Every sentence of the port, as tests."""
+
+    @pytest.fixture(autouse=True)
+    def members_are_closed(self, open_feed: OpenFeed) -> Iterator[None]:
+        """Whatever a test left open."""
+        yield
+        close_members()
 
     @pytest.fixture
     def open_feed(self) -> OpenFeed:

@@ -37,13 +37,17 @@ class Listener:
         return frozenset().union(*(partitions for name, partitions in self.calls if name == kind))
 
 
+_members: "list[GroupMember]" = []
+
+
 class GroupMember:
-    """A consumer, its listener, and what it was given."""
+    """A consumer, its listener, and what it was given. `close_members` closes it at the latest."""
 
     def __init__(self, feed: Feed, group: str, *topics: str) -> None:
         self.listener = Listener()
         self.consumer: FeedConsumer = feed.consumer(group, topics, self.listener)
         self.records: list[Record] = []
+        _members.append(self)
 
     def poll(self, max_records: int = 1000) -> Sequence[Record]:
         polled = self.consumer.poll(max_records, timeout_s=POLL_S)
@@ -55,6 +59,12 @@ class GroupMember:
         ours = self.consumer.assignment()
         reached = positions_after(self.records)
         self.consumer.commit({place: at for place, at in reached.items() if place in ours})
+
+
+def close_members() -> None:
+    """Close every member made so far: an adapter may hold threads and connections for each."""
+    while _members:
+        _members.pop().consumer.close()
 
 
 def positions_after(records: Iterable[Record]) -> dict[TopicPartition, int]:

@@ -1,14 +1,17 @@
-"""A process that writes to an embedded series store and says what was promised: for the tests that
+"""A process that writes to a series store and says what was promised: for the tests that
 kill it. Prints the number of each batch once `write` has returned for it."""
 
+import os
 import sys
 from pathlib import Path
+
+import django
 
 from feed.crash_points import arm
 from tests.builders import NOON_MS
 from tests.series_builders import make_document
 from timeseries.adapters.embedded import open_series_store
-from timeseries.ports import Document
+from timeseries.ports import Document, SeriesStore
 
 BATCH_DOCUMENTS = 50
 MINUTE_MS = 60_000
@@ -31,10 +34,21 @@ def batch_of(project: str, writer: int, number: int) -> list[Document]:
     ]
 
 
-def main(data_dir: str, project: str, writer: str, batches: str, crash_point: str) -> None:
+def opened(place: str) -> SeriesStore:
+    """The store at a view's URL, or the embedded one in a folder."""
+    if place.startswith("elasticsearch+"):
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "analyticsproject.settings")
+        django.setup()
+        from tests.elasticsearch_view import open_view
+
+        return open_view(place, Path())
+    return open_series_store("embedded:", {}, Path(place))
+
+
+def main(place: str, project: str, writer: str, batches: str, crash_point: str) -> None:
     """Write batches 0, 1, … one by one."""
+    store = opened(place)  # may set Django up, which arms what the settings say
     arm(crash_point)
-    store = open_series_store("embedded:", {}, Path(data_dir))
     for number in range(int(batches)):
         store.write([batch_of(project, int(writer), number)], generations=(1,))
         sys.stdout.write(f"{number}\n")

@@ -1,6 +1,6 @@
 """A stack under load: a generator sends to it, and at the end the oracle judges."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,9 +36,12 @@ class Run:
 
 
 @contextmanager
-def under_load(data_dir: Path, seed: int) -> Iterator[Run]:
-    """A whole stack with a generator sending to it; at the end the oracle judges."""
-    with Stack(data_dir) as stack:
+def under_load(
+    data_dir: Path, seed: int, settings: Mapping[str, str] | None = None
+) -> Iterator[Run]:
+    """A whole stack with a generator sending to it; at the end the oracle judges. `settings`: of
+    its engines, embedded where there are none."""
+    with Stack(data_dir, settings or {}) as stack:
         credentials = stack.create_project("faults")
         journal = Journal(data_dir / "journal.ndjson")
         stack.start_all()

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 
 from access import refusals
 from access.authentication import get_authenticator
@@ -61,7 +61,7 @@ def problems() -> Iterator[None]:
         raise _later(Code.STORE_UNAVAILABLE, gone) from gone
     except SeriesBackpressure as full:
         raise _later(Code.INDEX_UNAVAILABLE, full) from full
-    except DatabaseError as failed:
+    except (DatabaseError, InterfaceError) as failed:
         message = "the registry of the view cannot be read now: ask again"
         raise _later(Code.INDEX_UNAVAILABLE, SeriesBackpressure(message)) from failed
 

@@ -84,11 +84,20 @@ def test_the_traceback_is_there_for_who_asks(tmp_path: Path) -> None:
         OperationalError("the engine's own words"),
         InterfaceError("the engine's own words"),
         ImproperlyConfigured("the engine's own words"),
+        ImportError("the engine's own words: pip install -r requirements/kafka.txt"),
     ],
 )
 def test_what_an_operator_can_put_right_has_a_sentence(fault: Exception) -> None:
     assert "the engine's own words" in (sentence(fault) or "")
 
 
+def test_a_sentence_is_one_line_whatever_the_database_says() -> None:
+    said = sentence(OperationalError("connection failed\n\tIs the server running?\n"))
+
+    assert said is not None
+    assert "(connection failed Is the server running?)" in said
+
+
 def test_a_bug_keeps_its_traceback() -> None:
     assert sentence(ValueError("ours")) is None
+    assert sentence(ImportError("cannot import name")) is None

@@ -151,22 +151,6 @@ def test_a_wrong_choice_is_one_sentence(value: str) -> None:
         env.choice_list("WEIR_SERVE", value, ("ingest", "query"))
 
 
-def test_an_engines_url_gives_its_adapter_and_options() -> None:
-    entry = env.engine("WEIR_FEED_URL", "embedded:?partitions=8&note=", {"embedded": "a.b"})
-
-    assert entry == {
-        "BACKEND": "a.b",
-        "URL": "embedded:?partitions=8&note=",
-        "OPTIONS": {"partitions": "8", "note": ""},
-    }
-
-
-@pytest.mark.parametrize("url", ["", "embedded", "carrier-pigeon://here"])
-def test_an_unknown_engine_is_one_sentence(url: str) -> None:
-    with pytest.raises(WrongSetting, match="WEIR_FEED_URL is .* starts with embedded:"):
-        env.engine("WEIR_FEED_URL", url, {"embedded": "a.b"})
-
-
 @pytest.mark.parametrize(
     "url", ["nonsense", "mysql://u:pw@h/db", "postgres://u:pw@h:x/db", "sqlite:"]
 )

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import CommandError
+from django.db import InterfaceError, OperationalError
 
 from feed.backoff import Backoff
 from feed.errors import (
@@ -36,14 +38,14 @@ def make_supervisor(
     body: Callable[[], None],
     *,
     stop: threading.Event | None = None,
-    waits_for_feed: bool = True,
+    waits: bool = True,
     between: Callable[[], object] = lambda: None,
 ) -> Supervisor:
     return Supervisor(
         "run_test",
         body,
         stop=stop or threading.Event(),
-        waits_for_feed=waits_for_feed,
+        waits=waits,
         between=between,
         backoff=Backoff(first_s=0, cap_s=0),
     )
@@ -92,6 +94,7 @@ def test_progress_between_failures_starts_the_count_anew() -> None:
         WrongOption("wrong"),
         ImproperlyConfigured("wrong"),
         ImportError("install weir[kafka]"),
+        CommandError("refused"),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -112,9 +115,48 @@ def test_a_feed_that_is_away_is_waited_for_without_end() -> None:
     assert body.runs == 10 * MAX_FAILURES + 1
 
 
+@pytest.mark.parametrize("fault", [OperationalError, InterfaceError])
+def test_a_database_that_is_away_is_waited_for_too(
+    fault: type[Exception], caplog: pytest.LogCaptureFixture
+) -> None:
+    body = Body(*(fault("connection refused\n\tIs the server running?") for _ in range(20)))
+
+    assert make_supervisor(body).run() == 0
+
+    assert body.runs == 21
+    assert caplog.messages == [
+        "run_test: waiting: the Django database does not answer (connection refused Is the server "
+        "running?): does it run, and is it migrated?"
+    ]
+
+
+def test_waiting_is_said_once_and_again_after_it_went_well_meanwhile(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    away = [FeedUnavailable("away") for _ in range(3)]
+    back = [FeedUnavailable("away again") for _ in range(2)]
+    body = Body(*away, *back)
+
+    def start() -> None:
+        if body.runs == 3:
+            supervisor.note_reachable()
+            supervisor.note_reachable()
+        body()
+
+    supervisor = make_supervisor(start)
+
+    assert supervisor.run() == 0
+    assert caplog.messages == [
+        "run_test: waiting: away",
+        "run_test: going on",
+        "run_test: waiting: away again",
+    ]
+
+
 def test_a_drain_does_not_wait_for_a_feed_without_end(caplog: pytest.LogCaptureFixture) -> None:
     body = Body(*(FeedUnavailable("run ensure_engines") for _ in range(10)))
-    assert make_supervisor(body, waits_for_feed=False).run() == 1
+    assert make_supervisor(body, waits=False).run() == 1
     assert body.runs == MAX_FAILURES
     assert "run ensure_engines" in caplog.messages[-1]
 

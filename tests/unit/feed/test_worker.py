@@ -1,5 +1,6 @@
 """A worker command: its options, its exit codes, what it says."""
 
+import logging
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ from pytest_django.fixtures import Settings
 from feed import supervisor
 from feed.adapters.embedded import EmbeddedFeed
 from feed.consumer import Delivery, Lane, Poison
+from feed.errors import Backpressure
 from feed.ports import Feed
 from feed.topics import Topic
 from feed.worker import WorkerCommand
@@ -124,6 +126,46 @@ def test_a_wrong_option_of_a_store_ends_it_with_the_options_sentence(
     with pytest.raises(SystemExit):
         call_command(Misconfigured(Keeper()), once=True)
     assert caplog.messages == ["test_worker stops: cache_mb is 'many': it takes a number"]
+
+
+def test_an_engine_that_is_away_at_the_start_is_waited_for_and_said_once(
+    feed: EmbeddedFeed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Unprepared(Worker):
+        """What it needs is there at the fourth try."""
+
+        def prepare(self) -> None:
+            super().prepare()
+            if self.prepared < 4:
+                raise Backpressure("the view at port 1 is away")
+
+    caplog.set_level(logging.INFO, "feed.supervisor")
+    monkeypatch.setattr(supervisor, "FIRST_WAIT_S", 0.0)
+    publish_events(feed, 3)
+    worker = Unprepared(Keeper())
+    call_command(worker, once=True)
+    assert worker.handler.handled == ["e-0", "e-1", "e-2"]
+    assert worker.prepared == 4
+    assert caplog.messages == [
+        "test_worker: waiting: the view at port 1 is away",
+        "test_worker: going on",
+    ]
+
+
+def test_a_refusal_to_prepare_ends_it_with_its_sentence(
+    feed: EmbeddedFeed, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Refusing(Worker):
+        """Its view is of another version."""
+
+        def prepare(self) -> None:
+            raise CommandError("the index is of another version: run ensure_engines")
+
+    with pytest.raises(SystemExit):
+        call_command(Refusing(Keeper()), once=True)
+    assert caplog.messages == [
+        "test_worker stops: the index is of another version: run ensure_engines"
+    ]
 
 
 class Scraping(Keeper):

@@ -13,12 +13,16 @@ STEP = 8
 def main(project: str, offset: str) -> None:
     """Assign the names a few at a time, starting at another place than the others."""
     django.setup()
-    from timeseries.slots import SlotRegistry
+    from timeseries.slots import Observation, SlotRegistry
 
     registry = SlotRegistry()
     for start in range(0, len(NAMES), STEP):
         at = (start + int(offset) * STEP) % len(NAMES)
-        registry.assign(project, NAMES[at : at + STEP], 1)
+        names = NAMES[at : at + STEP]
+        registry.assign(project, names, 1)
+        for types in ({"string"}, {"number"}, {"boolean", "array"}):
+            seen = Observation(frozenset(types), f"example of {offset}")
+            registry.observe(project, dict.fromkeys(reversed(NAMES), seen), 1)
     sys.stdout.write(json.dumps(dict(SlotRegistry().assign(project, (), 1))))
 
 

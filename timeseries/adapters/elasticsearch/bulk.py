@@ -70,6 +70,7 @@ class BulkWriter:
                     refused += pending.popleft().result()
                 self._keeper.need(place, lines.indices)
                 pending.append(self._pool().submit(self._send, place, documents, body))
+                reach("projector.mid_batch")
             while pending:
                 refused += pending.popleft().result()
         finally:
@@ -110,7 +111,7 @@ class BulkWriter:
             raise _later(kinds)
         items = [item["index"].get("error", {}) for item in answer["items"]]
         return [
-            Refused(document, str(error.get("reason"))[:MOST_REASON_CHARS])
+            Refused(document, _without_values(str(error.get("reason"))))
             for document, error in zip(documents, items, strict=True)
             if error.get("type") == NOT_PARSED
         ]
@@ -155,6 +156,11 @@ class BulkWriter:
 def _joined(pairs: list[bytes]) -> bytes:
     pairs.append(b"")
     return b"\n".join(pairs)
+
+
+def _without_values(reason: str) -> str:
+    """The server shows what it could not read: properties are nobody's business here."""
+    return reason.partition(". Preview of field")[0][:MOST_REASON_CHARS]
 
 
 def _later(kinds: set[str]) -> SeriesBackpressure:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from timeseries.adapters.elasticsearch import listing, reading
+from timeseries.adapters.elasticsearch import listing, verification
 from timeseries.adapters.elasticsearch.bulk import BulkWriter
 from timeseries.adapters.elasticsearch.client import Cluster
 from timeseries.adapters.elasticsearch.figures import figures
@@ -83,13 +83,13 @@ class ElasticsearchSeriesStore:
     ) -> Mapping[bytes, int]:
         """See the port."""
         place = self._keeper.place(generation)
-        return reading.versions(self._cluster, self._names, place, project, keys)
+        return verification.versions(self._cluster, self._names, place, project, keys)
 
     def hours(
         self, project: str, start_ms: int, end_ms: int, *, generation: int
     ) -> Iterator[DocumentHour]:
         """See the port."""
-        return reading.hours(self._searching, project, start_ms, end_ms, generation=generation)
+        return verification.hours(self._searching, project, start_ms, end_ms, generation=generation)
 
     def events_seen(self, project: str, *, generation: int, limit: int) -> Sequence[EventSeen]:
         """See the port."""
@@ -111,7 +111,7 @@ class ElasticsearchSeriesStore:
     def data_version(self, project: str, *, generation: int) -> str:
         """See the port."""
         place = self._keeper.place(generation)
-        return reading.data_version(self._cluster, self._names, place, project)
+        return verification.data_version(self._cluster, self._names, place, project)
 
     def ensure(self, generation: int) -> Sequence[str]:
         """See the port."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from django.core.management.base import CommandError
 
 from feed.consumer import Lane
+from feed.errors import Backpressure
 from feed.ports import Feed
 from feed.topics import Group, Topic
 from feed.worker import WorkerCommand
@@ -21,15 +22,14 @@ class Command(WorkerCommand):
     help = "Project events into the time-series view."
 
     def prepare(self) -> None:
-        """Make what the generations need; a store that is away gets it with the first batch."""
+        """Make what the generations need. Raises Backpressure while the view is away."""
         try:
-            store = get_series_store()
             for generation in written_generations():
-                for sentence in store.ensure(generation):
+                for sentence in get_series_store().ensure(generation):
                     self.stderr.write(f"run_projector: {sentence}")
         except SeriesBackpressure as exc:
-            self.stderr.write(f"run_projector: {exc}; waiting for it")
-        except (SeriesError, ImportError, ValueError) as exc:
+            raise Backpressure(str(exc), retry_after_s=exc.retry_after_s) from exc
+        except SeriesError as exc:
             raise CommandError(str(exc)) from exc
 
     def lanes(self, feed: Feed) -> Sequence[Lane]:

@@ -1,0 +1,153 @@
+"""The warehouse sink on Cassandra, beside the driver's own prepared batches from memory; a scan.
+
+Needs a Cassandra at TEST_CASSANDRA_URL; uses a keyspace of its own and drops it.
+"""
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from uuid import uuid4
+
+from cassandra.query import BatchStatement, BatchType
+
+from benchmarks.corpus import START_MS
+from benchmarks.figures import Figure, resident_mb, say
+from benchmarks.workers import shop_records
+from feed.consumer import Delivery, decode_batch
+from feed.errors import Backpressure
+from feed.event import key_time_ms
+from feed.ports import OutgoingRecord, Record
+from feed.topics import Topic
+from warehouse.adapters.cassandra import CassandraEventStore
+from warehouse.adapters.cassandra.options import parse_options
+from warehouse.adapters.cassandra.placing import hour_of
+from warehouse.ports import ScanWindow
+from warehouse.shards import ShardPlan
+from warehouse.sink import WarehouseSink, row_of
+
+EVENTS = 200_000
+POLL_RECORDS = 4_000
+BATCH_ROWS = 200
+IN_FLIGHT = 16
+ROUNDS = 3
+PROJECTS = (1, 100)
+SCAN_LIMIT = 40_000.0
+MEMORY_LIMIT_MB = 300.0
+ENGINES = "cassandra"
+
+
+def run() -> None:
+    """Figures for one project and for a hundred; the best of a few rounds."""
+    server = os.environ["TEST_CASSANDRA_URL"]
+    keyspace = f"b{uuid4().hex[:16]}"
+    store = CassandraEventStore(
+        parse_options(f"{server}/{keyspace}", {}), load_plan=lambda project: ShardPlan(2**48)
+    )
+    try:
+        store.ensure()
+        for projects in PROJECTS:
+            _measure(store, keyspace, projects)
+        Figure("sink_memory", resident_mb(os.getpid()), "MB", MEMORY_LIMIT_MB, ENGINES).print()
+    finally:
+        store._session.connected().session.execute(f"DROP KEYSPACE {keyspace}", timeout=60)
+        store.close()
+
+
+def _measure(store: CassandraEventStore, keyspace: str, projects: int) -> None:
+    records = [_record(index, each) for index, each in enumerate(shop_records(EVENTS, projects))]
+    say(f"{EVENTS} events of {projects} projects into Cassandra, {ROUNDS} rounds")
+    raw, sink, whole = 0.0, 0.0, 0.0
+    for _ in range(ROUNDS):
+        raw = max(raw, EVENTS / _timed(_send, store, _bound_batches(store, keyspace, records)))
+        sink = max(sink, EVENTS / _timed(_handle, store, decode_batch(records).deliveries))
+        whole = max(whole, EVENTS / _timed(_decode_and_handle, store, records))
+    name = f"{projects}_projects"
+    Figure(f"sink_handle_{name}", sink, "events/s", raw, ENGINES).print()
+    Figure(f"sink_decode_handle_{name}", whole, "events/s", raw, ENGINES).print()
+    if projects == 1:
+        scan = max(EVENTS / _timed(_scan, store) for _ in range(ROUNDS))
+        Figure("warehouse_scan", scan, "events/s", SCAN_LIMIT, ENGINES).print()
+
+
+def _record(index: int, outgoing: OutgoingRecord) -> Record:
+    return Record(Topic.EVENTS, 0, index, START_MS, outgoing.key, outgoing.value)
+
+
+def _bound_batches(
+    store: CassandraEventStore, keyspace: str, records: Sequence[Record]
+) -> list[BatchStatement]:
+    """As the driver's documentation says: bound statements in unlogged batches of one partition."""
+    session = store._session.connected().session
+    insert = session.prepare(
+        f"INSERT INTO {keyspace}.events (project, hour, shard, key, stored) "  # noqa: S608
+        "VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?"
+    )
+    by_partition: dict[tuple[str, int], list[Any]] = {}
+    for delivery in decode_batch(records).deliveries:
+        row = row_of(delivery)
+        by_partition.setdefault((row.project, hour_of(row.key)), []).append(row)
+    batches = []
+    for (project, hour_ms), rows in by_partition.items():
+        for start in range(0, len(rows), BATCH_ROWS):
+            batch = BatchStatement(BatchType.UNLOGGED)
+            for row in rows[start : start + BATCH_ROWS]:
+                stored = row.event, row.record
+                batch.add(insert.bind((project, hour_ms, 0, row.key, stored, row.version)))
+            batches.append(batch)
+    return batches
+
+
+def _send(store: CassandraEventStore, batches: Sequence[BatchStatement]) -> None:
+    session = store._session.connected().session
+    window: deque[Any] = deque()
+    for batch in batches:
+        window.append(session.execute_async(batch))
+        if len(window) >= IN_FLIGHT:
+            window.popleft().result()
+    for future in window:
+        future.result()
+
+
+def _polls(records: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(records), POLL_RECORDS):
+        yield records[start : start + POLL_RECORDS]
+
+
+def _handle(store: CassandraEventStore, deliveries: Sequence[Delivery]) -> None:
+    sink = WarehouseSink(store)
+    for batch in _polls(deliveries):
+        _until_taken(sink, batch)
+
+
+def _decode_and_handle(store: CassandraEventStore, records: Sequence[Record]) -> None:
+    sink = WarehouseSink(store)
+    for batch in _polls(records):
+        _until_taken(sink, decode_batch(batch).deliveries)
+
+
+def _until_taken(sink: WarehouseSink, batch: Sequence[Delivery]) -> None:
+    """As the consume loop does."""
+    while True:
+        try:
+            sink.handle(batch)
+        except Backpressure as exc:
+            say(f"waiting: {exc}")
+        else:
+            return
+
+
+def _scan(store: CassandraEventStore) -> None:
+    window = ScanWindow("bench-0", START_MS, START_MS + 24 * 3_600_000)
+    found = 0
+    for page in store.scan(window):
+        found += len(page.rows)
+        assert key_time_ms(page.rows[0].key) >= START_MS
+    assert found == EVENTS, f"{found} of {EVENTS} events were scanned"
+
+
+def _timed(work: Callable[..., object], *arguments: object) -> float:
+    started = time.monotonic()
+    work(*arguments)
+    return time.monotonic() - started

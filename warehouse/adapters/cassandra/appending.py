@@ -1,0 +1,148 @@
+"""Appends batches: partitions are listed, and that is acknowledged, before their first row."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from feed.crash_points import reach
+from warehouse.adapters.cassandra.batches import BatchWriter, chunks
+from warehouse.adapters.cassandra.placing import hour_of, month_of, shard_of
+from warehouse.adapters.cassandra.session import CassandraSession
+from warehouse.adapters.cassandra.statements import Statements
+from warehouse.ports import Partition, Row
+from warehouse.shards import ShardPlans
+
+Place = tuple[str, Partition]
+MAX_LISTED = 100_000
+LIST_AGAIN_S = 600.0
+"""Partitions are listed again this often, so that a writer which outlived a dropped keyspace does
+not rely for ever on what lay in it."""
+
+
+class Appender:
+    """Writes to one Cassandra. Thread-safe."""
+
+    def __init__(
+        self,
+        session: CassandraSession,
+        plans: ShardPlans,
+        *,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._session, self._plans = session, plans
+        self._listed = ListedPartitions(monotonic_s)
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """See `EventStore.append`."""
+        grouped = self._grouped(rows)
+        with self._session.used() as (session, statements):
+            self._list_new(session, statements, grouped)
+            reach("sink.mid_batch")
+            self._write(session, statements, grouped)
+
+    def _grouped(self, rows: Sequence[Row]) -> Mapping[Place, list[Row]]:
+        grouped: dict[Place, list[Row]] = {}
+        counts: dict[tuple[str, int], int] = {}
+        for row in rows:
+            project, key = row.project, row.key
+            hour_ms = hour_of(key)
+            shards = counts.get((project, hour_ms))
+            if shards is None:
+                shards = counts[project, hour_ms] = self._plans.count(project, hour_ms)
+            shard = shard_of(key, shards) if shards > 1 else 0
+            place = project, Partition(hour_ms, shard)
+            held = grouped.get(place)
+            if held is None:
+                grouped[place] = [row]
+            else:
+                held.append(row)
+        return grouped
+
+    def _list_new(
+        self, session: Any, statements: Statements, grouped: Mapping[Place, list[Row]]
+    ) -> None:
+        places = self._listed.missing(grouped, statements)
+        months = {(project, month_of(partition.hour_ms)) for project, partition in places}
+        window = Window(self._session.options.in_flight)
+        for month in months:
+            window.add(session.execute_async(statements.insert_month, month))
+        for project, (hour_ms, shard) in places:
+            values = project, month_of(hour_ms), hour_ms, shard
+            window.add(session.execute_async(statements.insert_partition, values))
+        window.finish()
+        self._listed.remember(places, statements)
+
+    def _write(
+        self, session: Any, statements: Statements, grouped: Mapping[Place, list[Row]]
+    ) -> None:
+        options = self._session.options
+        writer = BatchWriter(
+            session,
+            statements.insert_event,
+            keyspace=options.keyspace,
+            limit_s=float(options.timeout_s),
+        )
+        window = Window(options.in_flight)
+        for project, partition, batch in _batches(grouped, options.batch_rows):
+            window.add(writer.send(project, partition, batch))
+        window.finish()
+
+
+def _batches(
+    grouped: Mapping[Place, list[Row]], most_rows: int
+) -> Iterator[tuple[bytes, Partition, Sequence[Row]]]:
+    for (project, partition), rows in grouped.items():
+        for batch in chunks(rows, most_rows=most_rows):
+            yield project.encode(), partition, batch
+
+
+class Window:
+    """Requests on their way, at most so many: one more waits for the oldest. Raises what the
+    driver raises; those still on their way are harmless, since every write is idempotent."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._futures: deque[Any] = deque()
+
+    def add(self, future: Any) -> None:
+        """One more is on its way."""
+        self._futures.append(future)
+        if len(self._futures) >= self._most:
+            self._futures.popleft().result()
+
+    def finish(self) -> None:
+        """Wait for all."""
+        while self._futures:
+            self._futures.popleft().result()
+
+
+class ListedPartitions:
+    """The partitions that this process knows to be listed; bounded, and forgotten now and then.
+    Thread-safe."""
+
+    def __init__(self, monotonic_s: Callable[[], float]) -> None:
+        self._monotonic_s = monotonic_s
+        self._lock = threading.Lock()
+        self._known: set[Place] = set()
+        self._since_s = monotonic_s()
+        self._statements: Statements | None = None
+
+    def missing(self, places: Mapping[Place, object], statements: Statements) -> list[Place]:
+        """Those that have to be listed. Statements are prepared anew after tables were missing:
+        what was listed in those is forgotten."""
+        with self._lock:
+            now_s = self._monotonic_s()
+            if statements is not self._statements or now_s > self._since_s + LIST_AGAIN_S:
+                self._known, self._since_s, self._statements = set(), now_s, statements
+            return [place for place in places if place not in self._known]
+
+    def remember(self, places: Sequence[Place], statements: Statements) -> None:
+        """These are listed, acknowledged."""
+        with self._lock:
+            if statements is not self._statements:
+                return
+            if len(self._known) + len(places) > MAX_LISTED:
+                self._known = set()
+            self._known.update(places)

@@ -142,13 +142,14 @@ def _read(
     of_totals: Aggregations,
 ) -> None:
     inside = dict(of_totals)
+    width = _width(slots) if slots else None
     if slots:
-        inside["buckets"] = {**_by_time(slots), "aggs": dict(of_points)}
+        inside["buckets"] = {**_by_time(slots, width), "aggs": dict(of_points)}
     for cell, found in _searched(asking, groups, into, inside, is_counted=not slots):
         if of_totals or not slots:
             found.total = cell
         if slots:
-            _keep_points(cell.found["buckets"]["buckets"], slots, found)
+            _keep_points(cell.found["buckets"]["buckets"], slots[0], width, found)
 
 
 def _searched(
@@ -186,10 +187,9 @@ def _searched(
             yield Cell(one["doc_count"], one), found
 
 
-def _by_time(slots: Sequence[Slot]) -> dict[str, Json]:
+def _by_time(slots: Sequence[Slot], width: int | None) -> dict[str, Json]:
     """Edges at one distance are computed by the engine, which is faster than looking them up."""
     first = slots[0]
-    width = _width(slots)
     if width is not None:
         histogram = {
             "field": "t",
@@ -213,9 +213,8 @@ def _width(slots: Sequence[Slot]) -> int | None:
     return width if is_uniform else None
 
 
-def _keep_points(buckets: Sequence[Json], slots: Sequence[Slot], found: Found) -> None:
-    width = _width(slots)
-    first, start_ms = slots[0].index, slots[0].start_ms
+def _keep_points(buckets: Sequence[Json], from_slot: Slot, width: int | None, found: Found) -> None:
+    first, start_ms = from_slot.index, from_slot.start_ms
     for one in buckets:
         count = one["doc_count"]
         if count:

@@ -11,7 +11,7 @@ def test_a_secured_broker_takes_every_mechanism_and_no_stranger(secured_kafka: C
 
     assert isinstance(secured_kafka.engine, SecuredKafka)
     place = secured_kafka.layout.places[0]
-    login = {
+    login: dict[str, str | int | float | bool] = {
         "bootstrap.servers": f"{place.host}:{place.ports['secured']}",
         "security.protocol": "SASL_SSL",
         "ssl.ca.location": str(secured_kafka.engine.certificate.certificate),

@@ -18,7 +18,7 @@ from operations.engines import cql_probe
 from operations.engines.artifacts import ELASTICSEARCH, Supplies
 from operations.engines.cassandra import Cassandra
 from operations.engines.elasticsearch import Elasticsearch
-from operations.engines.jdks import JDK_21
+from operations.engines.engine import Launch
 from operations.engines.kafka import Kafka
 from operations.engines.layout import Layout, Place
 
@@ -82,6 +82,12 @@ class SecuredKafka(Kafka):
     port_names: ClassVar[Sequence[str]] = ("clients", "controller", "secured", "unencrypted")
     certificate: Certificate = field(kw_only=True)
 
+    def launch(self, place: Place, layout: Layout, supplies: Supplies) -> Launch:
+        """A plain broker's; first the certificate goes where the broker may read it."""
+        pem = self.certificate.both.read_bytes()
+        _own_pem(place).write_bytes(pem)
+        return super().launch(place, layout, supplies)
+
     def properties(self, place: Place, layout: Layout) -> dict[str, str]:
         """A plain broker's, and more."""
         plain = super().properties(place, layout)
@@ -96,7 +102,7 @@ class SecuredKafka(Kafka):
             ),
             "sasl.enabled.mechanisms": ",".join(MECHANISMS),
             "ssl.keystore.type": "PEM",
-            "ssl.keystore.location": str(self.certificate.both),
+            "ssl.keystore.location": str(_own_pem(place)),
         }
         module = "org.apache.kafka.common.security"
         plain_users = (
@@ -118,6 +124,10 @@ class SecuredKafka(Kafka):
             for mechanism in MECHANISMS[1:]
             for argument in ("--add-scram", f'{mechanism}=[name="{USER}",password="{PASSWORD}"]')
         ]
+
+
+def _own_pem(place: Place) -> Path:
+    return place.folder / "server.pem"
 
 
 class SecuredCassandra(Cassandra):
@@ -168,7 +178,6 @@ class SecuredElasticsearch(Elasticsearch):
                 (conf / name).write_text("")
                 supplies.hand_over(conf / name)
         tool = supplies.server(ELASTICSEARCH) / "bin" / "elasticsearch-users"
-        assert supplies.jdk(JDK_21)
         if (conf / "users").read_text():
             return []
         return [[str(tool), "useradd", self.user, "-p", self.password, "-r", "superuser"]]

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# What the tests on real engines need: JDK 17, JDK 21 or newer, and Maven. Used
 # where they are, installed where they can be (root with apt; a JDK also as a Python package).
 set -eu
 cd "$(dirname "$0")/.."

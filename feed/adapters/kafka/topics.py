@@ -15,7 +15,7 @@ from feed.adapters.kafka.producer import OVERHEAD_BYTES
 from feed.errors import FeedError, FeedUnavailable, UnsafeTopic
 from feed.topics import Topic
 
-ASK_S = 10.0
+ASK_S = 5.0
 HOUR_MS = 3_600_000
 MAX_REPLICATION = 3
 

@@ -215,12 +215,10 @@ def _width(slots: Sequence[Slot]) -> int | None:
 
 def _keep_points(buckets: Sequence[Json], slots: Sequence[Slot], found: Found) -> None:
     width = _width(slots)
-    first = slots[0]
+    first, start_ms = slots[0].index, slots[0].start_ms
     for one in buckets:
-        if not one["doc_count"]:
-            continue
-        if width is None:
-            index = int(one["key"])
-        else:
-            index = first.index + (one["key"] - first.start_ms) // width
-        found.points[index] = Cell(one["doc_count"], one)
+        count = one["doc_count"]
+        if count:
+            key = one["key"]
+            index = int(key) if width is None else first + (key - start_ms) // width
+            found.points[index] = Cell(count, one)

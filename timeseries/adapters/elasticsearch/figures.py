@@ -1,6 +1,6 @@
 """A query answered by searches: its groups, their cells, and the figures that these make."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from timeseries.adapters.elasticsearch.asking import Asking
 from timeseries.adapters.elasticsearch.cells import (
@@ -80,7 +80,11 @@ def _series(asking: Asking, query: SeriesQuery) -> list[Series]:
 
 
 def _fill(series: Series, metrics: Sequence[Metric], found: Found) -> None:
-    series.points = {bucket: parts_of(metrics, cell) for bucket, cell in found.points.items()}
+    if all(metric.field is None for metric in metrics):  # a call less for each of many points
+        width = len(metrics)
+        series.points = {bucket: [cell.count] * width for bucket, cell in found.points.items()}
+    else:
+        series.points = {bucket: parts_of(metrics, cell) for bucket, cell in found.points.items()}
     of_total = parts_of(metrics, found.total)
     series.total = [
         combined(metric, [parts[index] for parts in series.points.values()])
@@ -124,15 +128,20 @@ def _in_order(query: SeriesQuery, series: Sequence[Series]) -> list[GroupFigures
         GroupFigures(
             one.group,
             _figures(query.metrics, one.total, whole_s),
-            {
-                index: _figures(query.metrics, one.points[index], lengths_s[index])
-                for index in sorted(one.points)
-            },
+            _by_bucket(query.metrics, one.points, lengths_s),
             other=one.other,
         )
         for one in series
     ]
     return sorted(groups, key=lambda one: (one.other, rank_order(one.total[0], one.group)))
+
+
+def _by_bucket(
+    metrics: Sequence[Metric], points: Mapping[int, Sequence[Part]], lengths_s: Mapping[int, float]
+) -> dict[int, Figures]:
+    if all(metric.agg is Agg.COUNT for metric in metrics):
+        return {index: _counts(points[index]) for index in sorted(points)}
+    return {index: _figures(metrics, points[index], lengths_s[index]) for index in sorted(points)}
 
 
 def _figures(metrics: Sequence[Metric], parts: Sequence[Part], seconds: float) -> Figures:
@@ -142,3 +151,7 @@ def _figures(metrics: Sequence[Metric], parts: Sequence[Part], seconds: float) -
             for metric, found in zip(metrics, map(figure, metrics, parts), strict=True)
         ]
     )
+
+
+def _counts(parts: Sequence[Part]) -> Figures:
+    return tuple([part for part in parts if isinstance(part, int)])

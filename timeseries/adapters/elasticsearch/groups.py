@@ -35,6 +35,7 @@ TERMS = 1_000
 """Values of a field that are asked for at once."""
 PAGE = 20_000
 """Groups that a search gives at most while all of them are read."""
+_EVERYWHERE = frozenset({CoreField.EVENT, CoreField.TYPE})
 _KIND_ORDER = {kind: place for place, kind in enumerate(Kind)}
 _ABSENT_ORDER = (len(Kind), 0)
 
@@ -94,7 +95,8 @@ def _frequent(
         }
         for kind, place in places(field).items()
     }
-    wanted["absent"] = {"filter": none_of([exists(field)]).to_dict(), **inside}
+    if field not in _EVERYWHERE:
+        wanted["absent"] = {"filter": none_of([exists(field)]).to_dict(), **inside}
     answer = asking.aggregations({"aggs": wanted})
     if not answer:
         return []
@@ -103,7 +105,7 @@ def _frequent(
         for kind in places(field)
         for bucket in answer[kind.value]["buckets"]
     ]
-    if answer["absent"]["doc_count"]:
+    if answer.get("absent", {"doc_count": 0})["doc_count"]:
         found.append(_ranked((None,), metric, answer["absent"]))
     found = [one for one in found if is_wanted(one.group)]
     cut = [answer[kind.value] for kind in places(field)]

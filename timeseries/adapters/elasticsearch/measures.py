@@ -29,7 +29,7 @@ _EXACT_INTEGERS = 2.0**53
 _OF_NUMBERS = frozenset({Agg.SUM, Agg.AVG, Agg.MIN, Agg.MAX})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every point
 class Cell:
     """What a search says of some documents: how many, and aggregations by name."""
 

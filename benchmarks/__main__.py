@@ -4,13 +4,14 @@ standard output."""
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import ingest, query, workers
+from benchmarks import cassandra, ingest, query, workers
 from benchmarks.figures import describe_machine
 
 BENCHMARKS: Mapping[str, Callable[[], None]] = {
     "ingest": ingest.run,
     "workers": workers.run,
     "query": query.run,
+    "cassandra": cassandra.run,
 }
 
 

@@ -24,11 +24,12 @@ MEMORY_LIMIT_MB = 300.0
 
 
 @contextmanager
-def _raw_server(data_dir: Path, events_a_request: int) -> Iterator[int]:
+def _raw_server(data_dir: Path, events_a_request: int, feed_url: str) -> Iterator[int]:
     port = free_port()
     environment = os.environ | {
         "RAW_DATA_DIR": str(data_dir / f"raw-{events_a_request}"),
         "RAW_EVENTS_A_REQUEST": str(events_a_request),
+        "RAW_FEED_URL": feed_url,
     }
     arguments = ["benchmarks.raw_ingest:application", "--port", str(port), "--no-access-log"]
     arguments += ["--loop", "uvloop", "--http", "httptools", "--lifespan", "off"]
@@ -52,12 +53,15 @@ def _answers(port: int) -> bool:
 
 
 def run() -> None:
-    """Batches of 100 over 8 connections, and single events over 64."""
+    """Batches of 100 over 8 connections, and single events over 32, 64 and 256, on the feed of
+    BENCH_FEED_URL: the embedded one by default, or `kafka://host:port?prefix=NAME`."""
     events = shop_events(40_000, seed=1)
-    cases = (("ingest_batch100", 100, 8), ("ingest_single64", 1, 64))
+    feed_url = os.environ.get("BENCH_FEED_URL", "embedded:")
+    cases = [("ingest_batch100", 100, 8)]
+    cases += [(f"ingest_single{connections}", 1, connections) for connections in (32, 64, 256)]
     with (
         tempfile.TemporaryDirectory(prefix="weir-bench-") as folder,
-        Stack(Path(folder) / "weir") as stack,
+        Stack(Path(folder) / "weir", settings={"WEIR_FEED_URL": feed_url}) as stack,
     ):
         credentials = stack.create_project("bench")
         stack.start("web")
@@ -66,21 +70,24 @@ def run() -> None:
                 post("/v1/events", body, credentials.headers) for body in batches(events, size)
             ]
             say(f"{name}: the raw loop, then Weir, {SECONDS:g} s each, {TURNS} times")
-            raw, ours = _compare(Path(folder), stack.port, requests, size, connections)
-            Figure(name, ours * size, "events/s", raw * size).print()
+            raw, ours = _compare(stack, requests, size, connections)
+            Figure(
+                name, ours * size, "events/s", raw * size, engines=feed_url.split(":")[0]
+            ).print()
         web = stack.processes["web"].pid
         Figure("ingest_memory", resident_mb(web), "MB", MEMORY_LIMIT_MB).print()
 
 
 def _compare(
-    folder: Path, port: int, requests: list[bytes], size: int, connections: int
+    stack: Stack, requests: list[bytes], size: int, connections: int
 ) -> tuple[float, float]:
     """Requests a second of the raw loop and of Weir, the best of a few turns each."""
     raw, ours = 0.0, 0.0
-    with _raw_server(folder, size) as raw_port:
+    feed_url = str(stack.settings["WEIR_FEED_URL"])
+    with _raw_server(stack.data_dir.parent, size, feed_url) as raw_port:
         for _ in range(TURNS):
             raw = max(raw, _measure(raw_port, requests, connections))
-            ours = max(ours, _measure(port, requests, connections))
+            ours = max(ours, _measure(stack.port, requests, connections))
     return raw, ours
 
 

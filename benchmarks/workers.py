@@ -62,7 +62,7 @@ def _encoded_event(project: str, key: EventKey, event: dict[str, object]) -> Eve
     )
 
 
-def _fill_feed(data_dir: Path, records: Sequence[OutgoingRecord]) -> None:
+def fill_feed(data_dir: Path, records: Sequence[OutgoingRecord]) -> None:
     feed = open_feed("embedded:", {}, data_dir)
     try:
         for start in range(0, len(records), BATCH):
@@ -131,7 +131,7 @@ def _round(records: Sequence[OutgoingRecord], number: int) -> dict[str, Drained]
     ):
         idle = {name: _drain(stack, command)[0] for name, command in COMMANDS.items()}
         say(f"round {number} of {ROUNDS}: sink and projector drain {EVENTS} events each")
-        _fill_feed(stack.data_dir, records)
+        fill_feed(stack.data_dir, records)
         drained: dict[str, Drained] = {}
         for name, command in COMMANDS.items():
             raw = _raw_inserts(Path(folder) / f"raw-{name}.db", records)

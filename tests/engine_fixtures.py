@@ -22,6 +22,7 @@ from operations.engines.errors import MissingTool
 
 if TYPE_CHECKING:
     from operations.engines.cluster import Cluster
+    from operations.engines.engine import Engine
     from tests.servers.running import RunningEngines
 
 NAMES = ("kafka", "cassandra", "elasticsearch")
@@ -96,6 +97,37 @@ def elasticsearch_cluster(request: pytest.FixtureRequest) -> "Iterator[Cluster]"
     yield from _cluster(request, "elasticsearch")
 
 
+@pytest.fixture(scope="module")
+def secured_kafka(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> "Iterator[Cluster]":
+    """A broker with ports that demand SASL: see tests/servers/secured.py. Its certificate is
+    `cluster.engine.certificate`, its ports `cluster.layout.places[0].ports`."""
+    from tests.servers.secured import SecuredKafka, make_certificate
+
+    made = make_certificate(tmp_path_factory.mktemp("certificate"))
+    yield from _own_cluster(request, SecuredKafka(certificate=made), 1)
+
+
+@pytest.fixture(scope="module")
+def secured_cassandra(request: pytest.FixtureRequest) -> "Iterator[Cluster]":
+    """A node that demands a name and a password: those of SecuredCassandra."""
+    from tests.servers.secured import SecuredCassandra
+
+    yield from _own_cluster(request, SecuredCassandra(), 1)
+
+
+@pytest.fixture(scope="module")
+def secured_elasticsearch(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> "Iterator[Cluster]":
+    """A node that demands TLS, and a name and a password: those of SecuredElasticsearch."""
+    from tests.servers.secured import SecuredElasticsearch, make_certificate
+
+    made = make_certificate(tmp_path_factory.mktemp("certificate"))
+    yield from _own_cluster(request, SecuredElasticsearch(certificate=made), 1)
+
+
 def fresh_name() -> str:
     """A name that no other test has: good as a prefix of topics and indices, and as a keyspace."""
     return f"t{uuid4().hex[:16]}"
@@ -146,9 +178,15 @@ def _begin_if_possible(begin: Callable[[], None]) -> None:
 def _cluster(request: pytest.FixtureRequest, name: str) -> "Iterator[Cluster]":
     from tests.servers.running import KINDS
 
+    yield from _own_cluster(request, KINDS[name](), 3)
+
+
+def _own_cluster(
+    request: pytest.FixtureRequest, engine: "Engine", count: int
+) -> "Iterator[Cluster]":
     running: RunningEngines = request.getfixturevalue("real_engines")
     with tools_or_skip():
-        cluster = running.cluster(KINDS[name](), 3)
+        cluster = running.cluster(engine, count)
     try:
         yield cluster
     finally:

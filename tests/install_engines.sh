@@ -1,19 +1,15 @@
 #!/usr/bin/env bash
-# What the tests on real engines need: JDK 17, JDK 21 or newer, Maven, PostgreSQL's server. Used
+# What the tests on real engines need: JDK 17, JDK 21 or newer, and Maven. Used
 # where they are, installed where they can be (root with apt; a JDK also as a Python package).
 set -eu
 cd "$(dirname "$0")/.."
 python=.venv/bin/python
 
 has_jdk() { "$python" -m operations.engines.jdks "$1"; }
-has_postgresql() {
-  command -v postgres >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null
-}
 
 wanted=()
 has_jdk 17 || wanted+=(openjdk-17-jre-headless)
 command -v mvn >/dev/null || wanted+=(maven)
-has_postgresql || wanted+=(postgresql)
 has_jdk 21 || wanted+=(openjdk-21-jre-headless)
 
 if [ "${#wanted[@]}" -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -33,7 +29,6 @@ missing=()
 has_jdk 17 || missing+=("JDK 17")
 has_jdk 21 || missing+=("JDK 21+")
 command -v mvn >/dev/null || missing+=(Maven)
-has_postgresql || missing+=(PostgreSQL)
 if [ "${#missing[@]}" -gt 0 ]; then
   echo "not here, and no right to install it: ${missing[*]}; the tests that need it will be" \
     "skipped, by name" >&2

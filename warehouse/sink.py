@@ -6,8 +6,11 @@ from feed.consumer import Delivery, Poison
 from feed.crash_points import reach
 from feed.errors import Backpressure
 from feed.event import record_version
+from feed.slot_builder import compile_builder
 from warehouse.errors import StoreBackpressure
 from warehouse.ports import EventStore, Row
+
+_build_row = compile_builder(Row)
 
 
 class WarehouseSink:
@@ -31,10 +34,5 @@ class WarehouseSink:
 def row_of(delivery: Delivery) -> Row:
     """The record as the event store keeps it: bytes verbatim, placed by the event's key."""
     event, value = delivery.event, delivery.record.value
-    return Row(
-        project=event.project,
-        key=event.key,
-        event=event.event,
-        version=record_version(event.received_at_ms, value),
-        record=value,
-    )
+    version = record_version(event.received_at_ms, value)
+    return _build_row(event.project, event.key, event.event, version, value)

@@ -32,6 +32,7 @@ class Cassandra:
     stop_limit_s: ClassVar[float] = 60.0
     heap_mb: ClassVar[int] = 1024
     heap_of_several_mb: ClassVar[int] = 640
+    ring_delay_ms: ClassVar[int] = 5000  # a node that joins waits so long for a word from the first
 
     def hosts(self, count: int) -> list[str]:
         """An address each: Cassandra knows a node by its address alone."""
@@ -64,7 +65,8 @@ class Cassandra:
             f"-Dcassandra.config=file://{conf / 'cassandra.yaml'}",
             f"-Dcassandra.storagedir={folder}",
             *("-Dcassandra-foreground=yes", "-Dcassandra.skip_wait_for_gossip_to_settle=0"),
-            *("-Dcassandra.ring_delay_ms=0", "-Dcassandra.superuser_setup_delay_ms=0"),
+            f"-Dcassandra.ring_delay_ms={self.ring_delay_ms if place.number > 1 else 0}",
+            "-Dcassandra.superuser_setup_delay_ms=0",
             *("-cp", f"{conf}:{jars}/*", "org.apache.cassandra.service.CassandraDaemon"),
         ]
         return Launch([command], {})

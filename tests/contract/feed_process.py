@@ -1,7 +1,7 @@
-"""One process at work on an embedded feed, for tests that kill, stop and fork real ones.
+"""One process at work on a feed, for tests that kill, stop and fork real ones.
 
-`python -m tests.contract.feed_process ROLE DATA_DIR JOURNAL [CRASH_POINT]`; roles are the functions
-below. A journal's line is written after what it says has happened.
+`python -m tests.contract.feed_process ROLE URL DATA_DIR JOURNAL [CRASH_POINT]`; roles are the
+functions below. A journal's line is written after what it says has happened.
 """
 
 import json
@@ -13,11 +13,12 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 from feed import crash_points
-from feed.adapters.embedded import EmbeddedFeed, open_feed
+from feed.adapters import embedded, kafka
 from feed.errors import FeedUnavailable, Fenced
-from feed.ports import OutgoingRecord, TopicPartition
+from feed.ports import Feed, OutgoingRecord, TopicPartition
 from feed.ticket import Logged, Ticket
 from tests.contract.feed_driver import (
     PATIENCE_S,
@@ -30,8 +31,14 @@ from tests.contract.feed_driver import (
 
 TOPIC = "events"
 GROUP = "projector"
-LEASE_S = "2"
 IN_FLIGHT = 20
+
+
+def open_feed(url: str, data_dir: Path) -> Feed:
+    """The feed of a whole URL, options included."""
+    options = dict(parse_qsl(urlsplit(url).query))
+    opener = kafka.open_feed if url.startswith("kafka:") else embedded.open_feed
+    return opener(url, options, data_dir)
 
 
 class Journal:
@@ -58,7 +65,7 @@ def _batches() -> Iterator[Sequence[OutgoingRecord]]:
         ]
 
 
-def produce(feed: EmbeddedFeed, journal: Journal) -> None:
+def produce(feed: Feed, journal: Journal) -> None:
     """Publish for ever; journal what is logged the moment that the tickets say so."""
     tickets: deque[Ticket] = deque()
     for records in _batches():
@@ -78,7 +85,7 @@ def _journal_logged(journal: Journal, records: Sequence[OutgoingRecord], ticket:
     )
 
 
-def consume(feed: EmbeddedFeed, journal: Journal) -> None:
+def consume(feed: Feed, journal: Journal) -> None:
     """Read for ever; journal what came, then commit it."""
     member = GroupMember(feed, GROUP, TOPIC)
     while True:
@@ -91,7 +98,7 @@ def consume(feed: EmbeddedFeed, journal: Journal) -> None:
             journal.write("fenced")
 
 
-def hold(feed: EmbeddedFeed, journal: Journal) -> None:
+def hold(feed: Feed, journal: Journal) -> None:
     """Read what is there, say so, and commit only when a line comes on standard input."""
     member = GroupMember(feed, GROUP, TOPIC)
     while len(member.consumer.assignment()) < 4 or not member.records:
@@ -109,7 +116,7 @@ def hold(feed: EmbeddedFeed, journal: Journal) -> None:
     journal.write("lost", sorted(member.listener.told("lost")))
 
 
-def fork(feed: EmbeddedFeed, journal: Journal) -> None:
+def fork(feed: Feed, journal: Journal) -> None:
     """Fork with a handle that has opened nothing yet, and use it on both sides."""
     child = os.fork()
     side = "parent" if child else "child"
@@ -120,7 +127,7 @@ def fork(feed: EmbeddedFeed, journal: Journal) -> None:
     _end_fork(child, journal)
 
 
-def fork_late(feed: EmbeddedFeed, journal: Journal) -> None:
+def fork_late(feed: Feed, journal: Journal) -> None:
     """Fork with a handle that has files open, and use it on both sides."""
     publish(feed, TOPIC, make_records(1))
     feed.bounds(TOPIC)
@@ -143,7 +150,7 @@ def _end_fork(child: int, journal: Journal) -> None:
     journal.write("status", status)
 
 
-def full(feed: EmbeddedFeed, journal: Journal) -> None:
+def full(feed: Feed, journal: Journal) -> None:
     """Publish into a disk that fills up, then into one that has room again."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024 * 1024, resource.RLIM_INFINITY))
     outcome: object = None
@@ -159,7 +166,7 @@ def full(feed: EmbeddedFeed, journal: Journal) -> None:
     journal.write("logged", sum(bounds.end for bounds in feed.bounds(TOPIC).values()))
 
 
-def idle(feed: EmbeddedFeed, journal: Journal) -> None:
+def idle(feed: Feed, journal: Journal) -> None:
     """Wait for records for ever, as a member and as a reader of another topic."""
     member = GroupMember(feed, GROUP, TOPIC)
     while TopicPartition(TOPIC, 3) not in member.consumer.assignment():
@@ -172,9 +179,9 @@ def idle(feed: EmbeddedFeed, journal: Journal) -> None:
 
 def main() -> None:
     """Run one of the above."""
-    name, data_dir, path, *crash_point = sys.argv[1:]
+    name, url, data_dir, path, *crash_point = sys.argv[1:]
     crash_points.arm("".join(crash_point))
-    feed = open_feed("embedded:", {"lease_s": LEASE_S}, Path(data_dir))
+    feed = open_feed(url, Path(data_dir))
     roles = {role.__name__: role for role in (produce, consume, hold, fork, fork_late, full, idle)}
     roles[name](feed, Journal(path))
 

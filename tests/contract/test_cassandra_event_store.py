@@ -23,6 +23,7 @@ from tests.contract.event_store_contract import (
 )
 from tests.stack import free_port
 from warehouse.adapters.cassandra import CassandraEventStore
+from warehouse.adapters.cassandra.batches import routing_key
 from warehouse.adapters.cassandra.options import parse_options
 from warehouse.adapters.cassandra.placing import shard_of
 from warehouse.errors import StoreUnavailable, UnsafeStore
@@ -97,6 +98,19 @@ def test_a_version_is_the_write_time_of_its_row(
         f"SELECT stored.record, writetime(stored), project FROM {keyspace.name}.events",  # noqa: S608
     )
     assert (row.record, row.version, row.project) in found
+
+
+def test_batches_are_routed_as_the_driver_routes_what_it_binds(
+    store: CassandraEventStore,
+) -> None:
+    with store._session.used() as (session, statements):
+        bound = statements.insert_event.bind(
+            ("naïve", NOON_MS, 3, b"k" * 16, ("signup", b"record"), 1)
+        )
+        key = routing_key("naïve".encode(), Partition(NOON_MS, 3))
+        metadata = session.cluster.metadata
+        assert key == bound.routing_key
+        assert metadata.get_replicas(bound.keyspace, key), "token awareness is off"
 
 
 # -- shards --

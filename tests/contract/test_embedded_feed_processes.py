@@ -2,70 +2,29 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from feed.adapters.embedded import EmbeddedFeed, open_feed
+from feed.ports import Feed
 from tests.contract.feed_driver import (
-    PATIENCE_S,
     GroupMember,
     make_records,
     positions_after,
     publish,
-    read,
     wait_until,
 )
-from tests.contract.feed_process import GROUP, LEASE_S, TOPIC, read_journal
+from tests.contract.feed_process import GROUP, TOPIC, open_feed
+from tests.contract.feed_workers import Start, log_of, starting
 
-Start = Callable[..., "Worker"]
-
-
-class Worker:
-    """One process of tests/contract/feed_process.py and its journal."""
-
-    def __init__(self, role: str, data_dir: Path, journal: Path, crash_point: str) -> None:
-        self.journal = journal
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.contract.feed_process", role]
-            + [os.fspath(data_dir), os.fspath(journal), crash_point],
-            stdin=subprocess.PIPE,
-        )
-
-    def lines(self) -> list[list[object]]:
-        return read_journal(self.journal)
-
-    def places(self) -> list[tuple[int, int, str]]:
-        """Every (partition, offset, value) journaled."""
-        return [
-            (int(partition), int(offset), str(value))
-            for line in self.lines()
-            if isinstance(line[0], list)
-            for partition, offset, value in line[0]
-        ]
-
-    def signal(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
-
-    def end(self) -> int:
-        """Wait for its own end."""
-        return self.process.wait(PATIENCE_S)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(PATIENCE_S)
-        if self.process.stdin is not None:
-            self.process.stdin.close()
+URL = "embedded:?lease_s=2"
 
 
 @pytest.fixture
-def feed(tmp_path: Path) -> Iterator[EmbeddedFeed]:
-    feed = open_feed("embedded:", {"lease_s": LEASE_S}, tmp_path)
+def feed(tmp_path: Path) -> Iterator[Feed]:
+    feed = open_feed(URL, tmp_path)
     feed.ensure_topics()
     yield feed
     feed.close()
@@ -73,28 +32,13 @@ def feed(tmp_path: Path) -> Iterator[EmbeddedFeed]:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    with ExitStack() as stack:
-
-        def started(role: str, crash_point: str = "") -> Worker:
-            number = len(list(tmp_path.glob("*.journal")))
-            journal = tmp_path / f"{number}-{role}.journal"
-            journal.touch()
-            worker = Worker(role, tmp_path, journal, crash_point)
-            stack.callback(worker.kill)
-            return worker
-
-        yield started
-
-
-def _log(feed: EmbeddedFeed) -> set[tuple[int, int, str]]:
-    count = sum(bounds.end for bounds in feed.bounds(TOPIC).values())
-    records = read(feed.reader(TOPIC, from_end=False), count)
-    return {(record.partition, record.offset, record.value.decode()) for record in records}
+    with starting(URL, tmp_path) as start:
+        yield start
 
 
 @pytest.mark.parametrize("crash_point", ["", "publish.before_commit:5", "publish.after_commit:5"])
 def test_what_producers_were_told_is_logged_outlives_their_kill(
-    feed: EmbeddedFeed, start: Start, crash_point: str
+    feed: Feed, start: Start, crash_point: str
 ) -> None:
     victim, other = start("produce", crash_point), start("produce")
     if crash_point:
@@ -105,7 +49,7 @@ def test_what_producers_were_told_is_logged_outlives_their_kill(
     wait_until(lambda: len(other.lines()) > journaled + 20)
     other.kill()
 
-    log = _log(feed)
+    log = log_of(feed)
 
     assert {*victim.places(), *other.places()} <= log
     assert len({value for _, _, value in log}) == len(log)
@@ -116,7 +60,7 @@ def test_what_producers_were_told_is_logged_outlives_their_kill(
 
 @pytest.mark.parametrize("crash_point", ["", "groups.after_acquire", "groups.after_release"])
 def test_a_killed_consumer_is_taken_over_and_nothing_is_left_unread(
-    feed: EmbeddedFeed, start: Start, crash_point: str
+    feed: Feed, start: Start, crash_point: str
 ) -> None:
     producer, victim = start("produce"), start("consume", crash_point)
     wait_until(lambda: crash_point == "groups.after_acquire" or len(victim.places()) > 50)
@@ -132,12 +76,10 @@ def test_a_killed_consumer_is_taken_over_and_nothing_is_left_unread(
     ends = {partition: bounds.end for partition, bounds in feed.bounds(TOPIC).items()}
     wait_until(lambda: {n: c.position for n, c in feed.committed(GROUP, TOPIC).items()} == ends)
 
-    assert {*victim.places(), *heir.places()} == _log(feed)
+    assert {*victim.places(), *heir.places()} == log_of(feed)
 
 
-def test_a_stopped_member_is_taken_over_and_fenced_when_it_wakes(
-    feed: EmbeddedFeed, start: Start
-) -> None:
+def test_a_stopped_member_is_taken_over_and_fenced_when_it_wakes(feed: Feed, start: Start) -> None:
     publish(feed, TOPIC, make_records(40))
     sleeper = start("hold")
     wait_until(lambda: ["holding"] in sleeper.lines())
@@ -163,7 +105,7 @@ def test_a_stopped_member_is_taken_over_and_fenced_when_it_wakes(
 
 
 def test_a_killed_member_is_known_to_be_gone_before_its_lease_ends(
-    feed: EmbeddedFeed, start: Start
+    feed: Feed, start: Start
 ) -> None:
     publish(feed, TOPIC, make_records(40))
     victim = start("hold")
@@ -177,7 +119,7 @@ def test_a_killed_member_is_known_to_be_gone_before_its_lease_ends(
 
 
 def test_a_handle_that_opened_nothing_works_on_both_sides_of_a_fork(
-    feed: EmbeddedFeed, start: Start
+    feed: Feed, start: Start
 ) -> None:
     worker = start("fork")
 
@@ -190,7 +132,7 @@ def test_a_handle_that_opened_nothing_works_on_both_sides_of_a_fork(
 
 
 def test_a_handle_with_open_files_refuses_in_a_forked_child_and_serves_the_parent(
-    feed: EmbeddedFeed, start: Start
+    feed: Feed, start: Start
 ) -> None:
     worker = start("fork_late")
 
@@ -204,7 +146,7 @@ def test_a_handle_with_open_files_refuses_in_a_forked_child_and_serves_the_paren
 
 
 def test_a_full_disk_is_unavailable_and_forgotten_once_there_is_room(
-    feed: EmbeddedFeed, start: Start
+    feed: Feed, start: Start
 ) -> None:
     worker = start("full")
 
@@ -217,7 +159,7 @@ def test_a_full_disk_is_unavailable_and_forgotten_once_there_is_room(
 
 
 def test_the_wal_stays_bounded_under_constant_readers(
-    feed: EmbeddedFeed, start: Start, tmp_path: Path
+    feed: Feed, start: Start, tmp_path: Path
 ) -> None:
     readers = [start("consume"), start("consume")]
     wal = tmp_path / "feed" / f"{TOPIC}.sqlite-wal"
@@ -237,7 +179,7 @@ def _cpu_s(pid: int) -> float:
 
 
 def test_an_idle_consumer_costs_little_and_wakes_when_a_record_comes(
-    feed: EmbeddedFeed, start: Start
+    feed: Feed, start: Start
 ) -> None:
     worker = start("idle")
     wait_until(lambda: ["idle"] in worker.lines())

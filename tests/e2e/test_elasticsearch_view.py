@@ -51,8 +51,7 @@ def test_what_is_answered_as_projected_can_be_asked_for(
 ) -> None:
     with Stack(tmp_path, engines) as stack:
         credentials = stack.create_project("demo")
-        stack.start("web")
-        stack.start("projector")
+        stack.start_all()
         for number in range(1, 4):
             sent = httpx.post(
                 f"{stack.url}/v1/events?ack=projected&wait=25",

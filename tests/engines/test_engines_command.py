@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,6 +73,7 @@ def engines(tmp_path: Path) -> Iterator[Engines]:
     made = Engines(environment, state_folder(tmp_path.resolve(), engines_account()))
     yield made
     made.run("down", "--delete-data")
+    shutil.rmtree(made.folder, ignore_errors=True)
 
 
 def acquire_all() -> None:

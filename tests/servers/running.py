@@ -64,7 +64,12 @@ class RunningEngines:
     def cluster(self, engine: Engine, count: int = 1) -> Cluster:
         """A cluster of its own, started and answering; `end` it when it is no longer needed. Raises
         EnginesError."""
-        return self._started(self._lay_out(engine, count))
+        cluster = self._lay_out(engine, count)
+        try:
+            return self._started(cluster)
+        except BaseException:
+            cluster.kill_all()
+            raise
 
     def end(self, cluster: Cluster) -> None:
         """SIGKILL to a cluster; its files go too."""

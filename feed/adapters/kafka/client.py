@@ -21,6 +21,10 @@ FETCH_WAIT_MS = 100
 that is under way."""
 Config = dict[str, Any]  # Any: the driver takes text, numbers, callables
 
+_said_s: dict[str, float] = {}
+_saying = threading.Lock()
+"""Once a minute for the whole process, however many handles meet the same."""
+
 logger = logging.getLogger(__name__)
 driver_logger = logging.getLogger(f"{__name__}.driver")
 driver_logger.addHandler(logging.NullHandler())
@@ -35,7 +39,6 @@ class Contact:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._lock = threading.Lock()
-        self._said_s = float("-inf")
         self._reason: str | None = None
         self.down_since_s: float | None = None
         self.is_broken = False
@@ -79,12 +82,12 @@ class Contact:
         return self._reason or f"Kafka at {self._options.servers} does not answer: is it running?"
 
     def _say(self) -> None:
-        now_s = time.monotonic()
-        with self._lock:
-            if now_s - self._said_s < SAY_EVERY_S:
+        now_s, sentence = time.monotonic(), self.reason()
+        with _saying:
+            if now_s - _said_s.get(sentence, float("-inf")) < SAY_EVERY_S:
                 return
-            self._said_s = now_s
-        logger.warning("%s", self.reason(), extra={"action": "kafka_away"})
+            _said_s[sentence] = now_s
+        logger.warning("%s", sentence, extra={"action": "kafka_away"})
 
 
 def refused(options: Options) -> str:
@@ -97,8 +100,9 @@ def refused(options: Options) -> str:
 
 def insecure(options: Options, error: KafkaError) -> str:
     """The sentence for a failed TLS handshake."""
+    detail = error.str().partition(" (after")[0]
     return (
-        f"Kafka at {options.servers} and this process do not agree on TLS ({error.str()}): correct "
+        f"Kafka at {options.servers} and this process do not agree on TLS ({detail}): correct "
         "security_protocol, ca, cert and key in WEIR_FEED_URL"
     )
 

@@ -1,6 +1,8 @@
 """One member of a consumer group, by the classic protocol with cooperative-sticky assignment."""
 
+import os
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +22,7 @@ from feed.ports import RebalanceListener, Record, TopicPartition
 
 COMMIT_S = 5.0
 RETRY_S = 0.05
+OnPlaces = Callable[[DriverConsumer, list[DriverPartition]], None]
 _OUT_OF_LOG = (KafkaError._AUTO_OFFSET_RESET, KafkaError._LOG_TRUNCATION)
 _FENCED = (
     KafkaError.UNKNOWN_MEMBER_ID,
@@ -151,15 +154,16 @@ class KafkaConsumer:
         if self._is_closed:
             raise FeedUnavailable(f"this member of group {self._group} is closed")
         if self._driver is None:
-            self._driver = DriverConsumer(
+            self._driver = driver = DriverConsumer(
                 consumer_config(self._options, self._contact, group=self._names.outer(self._group))
             )
-            self._driver.subscribe(
+            driver.subscribe(
                 [self._names.outer(topic) for topic in self._topics],
-                on_assign=self._on_assign,
-                on_revoke=self._on_revoke,
-                on_lost=self._on_lost,
+                on_assign=_weakly(self._on_assign),
+                on_revoke=_weakly(self._on_revoke),
+                on_lost=_weakly(self._on_lost),
             )
+            weakref.finalize(self, _close_here, os.getpid(), driver)
         return self._driver
 
     def _take(self, driver: DriverConsumer, max_records: int, timeout_s: float) -> list[Record]:
@@ -356,3 +360,22 @@ class KafkaConsumer:
 
 def _place(record: Record) -> TopicPartition:
     return TopicPartition(record.topic, record.partition)
+
+
+def _weakly(method: OnPlaces) -> OnPlaces:
+    """The driver must not keep the member alive, or nobody could tell that it was dropped."""
+    held = weakref.WeakMethod(method)
+
+    def call(driver: DriverConsumer, places: list[DriverPartition]) -> None:
+        alive = held()
+        if alive is not None:
+            alive(driver, places)
+
+    return call
+
+
+def _close_here(pid: int, driver: DriverConsumer) -> None:
+    """A driver that nobody closed waits for ever when it is freed, also at the process's end. In a
+    forked child it is not ours to close."""
+    if os.getpid() == pid:
+        driver.close()

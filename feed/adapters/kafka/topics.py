@@ -15,7 +15,7 @@ from feed.adapters.kafka.producer import OVERHEAD_BYTES
 from feed.errors import FeedError, FeedUnavailable, UnsafeTopic
 from feed.topics import Topic
 
-ASK_S = 10.0
+ASK_S = 5.0
 HOUR_MS = 3_600_000
 MAX_REPLICATION = 3
 
@@ -39,37 +39,37 @@ class TopicMaker:
             raise self._error("cannot list the topics", exc) from exc
         self._replication = self._options.replication or min(MAX_REPLICATION, len(cluster.brokers))
         self._min_insync = self._options.min_insync or max(1, self._replication - 1)
-        existing = {
-            topic: cluster.topics[self._names.outer(topic)]
-            for topic in Topic
-            if self._names.outer(topic) in cluster.topics
-        }
-        self._refuse_unsafe(existing)
-        made = [self._make(topic) for topic in Topic if topic not in existing]
-        grown = [self._grow(topic, len(found.partitions)) for topic, found in existing.items()]
-        sentences = [sentence for sentence in (*made, *grown) if sentence]
-        if sentences:
-            self._await_leaders()
-        return sentences
+        there = [topic for topic in Topic if self._names.outer(topic) in cluster.topics]
+        self._refuse_unsafe({topic: cluster.topics[self._names.outer(topic)] for topic in there})
+        made = [self._make(topic) for topic in Topic if topic not in there]
+        if made:
+            self._refuse_unsafe(self._led(at_least=1))  # one may have come from elsewhere meanwhile
+        counts = {topic: len(found.partitions) for topic, found in self._led(at_least=1).items()}
+        grown = [self._grow(topic, count) for topic, count in counts.items()]
+        if any(grown):
+            self._led(at_least=self._options.partitions)
+        return [sentence for sentence in (*made, *grown) if sentence]
 
-    def _await_leaders(self) -> None:
-        """Brokers learn of a new topic after they said that it was made."""
+    def _led(self, *, at_least: int) -> Mapping[Topic, Any]:
+        """The four topics, once every partition has a leader: brokers learn of a new topic later
+        than they say that it was made. What comes is the driver's metadata, untyped."""
         deadline_s = time.monotonic() + ASK_S
-        while not all(self._is_led(topic) for topic in Topic):
+        while True:
+            found = {topic: self._find(topic) for topic in Topic}
+            if all(_is_led(each, at_least=at_least) for each in found.values()):
+                return found
             if time.monotonic() > deadline_s:
                 raise FeedUnavailable(
-                    "topics were made, and have no leaders yet: run ensure_engines again"
+                    "topics were made, and have no leaders yet: run manage.py ensure_engines again"
                 )
             time.sleep(0.1)
 
-    def _is_led(self, topic: Topic) -> bool:
+    def _find(self, topic: Topic) -> Any:
         outer = self._names.outer(topic)
         try:
-            found = self._admin.list_topics(outer, timeout=ASK_S).topics[outer]
+            return self._admin.list_topics(outer, timeout=ASK_S).topics[outer]
         except KafkaException as exc:
             raise self._error(f"cannot ask about topic {outer}", exc) from exc
-        leaders = [partition.leader for partition in found.partitions.values()]
-        return len(leaders) >= self._options.partitions and min(leaders) >= 0
 
     # -- making --
 
@@ -102,7 +102,7 @@ class TopicMaker:
             self._admin.create_topics([new], operation_timeout=ASK_S)[outer].result(2 * ASK_S)
         except KafkaException as exc:
             if exc.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
-                return None  # another process made it, from the same settings
+                return None  # another process made it at the same moment
             raise self._error(f"cannot make topic {outer}", exc) from exc
         return (
             f"topic {outer} made: {self._options.partitions} partitions, "
@@ -196,3 +196,8 @@ class TopicMaker:
 
     def _error(self, doing: str, exc: KafkaException) -> FeedError:
         return unavailable(doing, exc, self._options, self._contact)
+
+
+def _is_led(found: Any, *, at_least: int) -> bool:
+    leaders = [partition.leader for partition in found.partitions.values()]
+    return len(leaders) >= at_least and min(leaders) >= 0

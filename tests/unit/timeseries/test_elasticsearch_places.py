@@ -25,14 +25,14 @@ NAMES = Names("weir")
 LATEST_MS = 4_102_444_800_000
 
 
-def ms(*date: int) -> int:
-    return int(datetime(*date, tzinfo=UTC).timestamp()) * 1000  # type: ignore[arg-type]  # no more
+def ms(iso: str) -> int:
+    return int(datetime.fromisoformat(iso).replace(tzinfo=UTC).timestamp()) * 1000
 
 
 def test_years_before_the_generations_own_share_an_index() -> None:
-    assert NAMES.index_at(PLACE, ms(2020, 12, 31, 23)) == "weir-events-g1-2020"
-    assert NAMES.index_at(PLACE, ms(2021, 1, 1)) == "weir-events-g1-2021-01"
-    assert NAMES.index_at(PLACE, ms(2026, 11, 30, 23, 59, 59) + 999) == "weir-events-g1-2026-11"
+    assert NAMES.index_at(PLACE, ms("2020-12-31T23:00")) == "weir-events-g1-2020"
+    assert NAMES.index_at(PLACE, ms("2021-01-01")) == "weir-events-g1-2021-01"
+    assert NAMES.index_at(PLACE, ms("2026-11-30T23:59:59") + 999) == "weir-events-g1-2026-11"
 
 
 @given(st.integers(946_684_800_000, LATEST_MS), st.integers(946_684_800_000, LATEST_MS))

@@ -48,10 +48,10 @@ class BatchWriter:
     def send(self, project: bytes, partition: Partition, rows: Sequence[Row]) -> ResponseFuture:
         """Start writing rows of one partition; `result()` of what is returned waits for the ack."""
         message = PackedBatch(
-            _packed(self._head + _partition_values(project, partition), rows), self._consistency
+            _packed(self._head + partition_values(project, partition), rows), self._consistency
         )
         statement = Statement(
-            routing_key=_routing_key(project, partition),
+            routing_key=routing_key(project, partition),
             keyspace=self._keyspace,
             is_idempotent=True,
         )
@@ -97,7 +97,8 @@ def _packed(head: bytes, rows: Sequence[Row]) -> bytes:
     return b"".join(pieces)
 
 
-def _partition_values(project: bytes, partition: Partition) -> bytes:
+def partition_values(project: bytes, partition: Partition) -> bytes:
+    """The first three values of an insert, each with its length."""
     return b"".join(
         (
             _INT(len(project)),
@@ -108,7 +109,7 @@ def _partition_values(project: bytes, partition: Partition) -> bytes:
     )
 
 
-def _routing_key(project: bytes, partition: Partition) -> bytes:
+def routing_key(project: bytes, partition: Partition) -> bytes:
     """A composite key as the partitioner hashes it: length, bytes and a zero for each part."""
     parts = (project, partition.hour_ms.to_bytes(8, "big"), partition.shard.to_bytes(4, "big"))
     return b"".join(_SHORT(len(part)) + part + b"\x00" for part in parts)

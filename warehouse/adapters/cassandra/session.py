@@ -31,6 +31,7 @@ PROTOCOL_VERSION = 4
 """Pinned: nothing that 5 adds is used here, and its checksums cost the client time."""
 OLDEST = (4, 1)
 CONNECT_LIMIT_S = 5.0
+MIN_CONNECT_S = 0.5
 LATE_FACTOR = 3
 """Reads and changes of the schema may take this many times the limit of a write."""
 QUIET_S = 1.0
@@ -191,6 +192,7 @@ def _cluster(options: StoreOptions, limit_s: float) -> Any:
         request_timeout=options.timeout_s,
         row_factory=tuple_factory,
     )
+    each_s = max(MIN_CONNECT_S, limit_s / len(options.hosts))  # they are tried one after the other
     auth = PlainTextAuthProvider(options.user, options.password) if options.user else None
     return Cluster(
         contact_points=list(options.hosts),
@@ -199,8 +201,8 @@ def _cluster(options: StoreOptions, limit_s: float) -> Any:
         ssl_context=_tls(options) if options.uses_tls else None,
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
         reconnection_policy=ExponentialReconnectionPolicy(0.5, MAX_RECONNECT_S, max_attempts=None),
-        connect_timeout=limit_s,
-        control_connection_timeout=limit_s,
+        connect_timeout=each_s,
+        control_connection_timeout=each_s,
         schema_metadata_enabled=False,
         schema_event_refresh_window=-1,
         compression=False,

@@ -9,6 +9,10 @@ from feed.worker import WorkerCommand
 from warehouse.backends import get_event_store
 from warehouse.sink import WarehouseSink
 
+BATCH_RECORDS = 5_000
+"""A store may have to write by project and hour: with a hundred projects behind, each gets some 50
+rows of a batch. More would take longer than a drain may, on a slow store."""
+
 
 class Command(WorkerCommand):
     """Keeps every event of the feed in the warehouse, for good."""
@@ -18,4 +22,12 @@ class Command(WorkerCommand):
     def lanes(self, feed: Feed) -> Sequence[Lane]:
         """One lane: all events."""
         sink = WarehouseSink(get_event_store())
-        return [Lane(name="live", group=Group.SINK, topic=Topic.EVENTS, handler=sink)]
+        return [
+            Lane(
+                name="live",
+                group=Group.SINK,
+                topic=Topic.EVENTS,
+                handler=sink,
+                batch_records=BATCH_RECORDS,
+            )
+        ]

@@ -113,10 +113,8 @@ class Elasticsearch:
         return {}
 
     def url(self, layout: Layout) -> str:
-        """Every node."""
-        count = len(layout.places)
-        query = f"?replication={count}" * (count > 1)
-        return f"{self.scheme}://{layout.address('clients')}{query}"
+        """Every node; with more than one the adapter keeps a replica by itself."""
+        return f"{self.scheme}://{layout.address('clients')}"
 
     def _health(self, connection: HTTPConnection, headers: dict[str, str]) -> dict[str, object]:
         try:

@@ -112,6 +112,12 @@ class Node:
             self._wait(group, _KILL_LIMIT_S)
         self._forget()
 
+    def signal(self, number: int) -> None:
+        """A signal to every process of it, such as SIGSTOP and SIGCONT."""
+        group = self._group()
+        if group is not None:
+            group.signal(number)
+
     def _wait(self, group: Group, limit_s: float) -> bool:
         if self._child is not None:
             with suppress(subprocess.TimeoutExpired):

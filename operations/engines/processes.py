@@ -38,9 +38,13 @@ class Group:
 
     def kill(self) -> None:
         """SIGKILL to every process of the group."""
+        self.signal(signal.SIGKILL)
+
+    def signal(self, number: int) -> None:
+        """A signal to every process of the group."""
         if self.is_running():
             with suppress(ProcessLookupError):
-                os.killpg(self.leader, signal.SIGKILL)
+                os.killpg(self.leader, number)
 
     def wait(self, limit_s: float) -> bool:
         """Whether all have ended within the limit."""

@@ -44,6 +44,8 @@ class Journal:
     sent: dict[bytes, str] = field(default_factory=dict)
     answers: dict[bytes, str] = field(default_factory=dict)
     rejected_ids: set[str] = field(default_factory=set)
+    latest: str = "no answer yet"
+    """What the last request came to: for the message of a run that gets nowhere."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note_sent(self, project: str, rows: list[dict[str, Any]]) -> None:
@@ -150,10 +152,12 @@ class Generator:
         while time.monotonic() < deadline:
             try:
                 response = client.post(f"{self.url}/v1/events", json=rows)
-            except httpx.TransportError:
+            except httpx.TransportError as failure:
+                self.journal.latest = repr(failure)
                 if self._stop.wait(0.1):
                     return
                 continue
+            self.journal.latest = f"{response.status_code}: {response.text[:500]}"
             if response.status_code not in (200, 400, 503):
                 raise AssertionError(f"unexpected answer {response.status_code}: {response.text}")
             self.journal.note_answer(response.json().get("results", []))

@@ -30,9 +30,14 @@ class Run:
     def wait_for_progress(self) -> None:
         """Load goes on: another 200 events are acknowledged."""
         goal = len(self.journal.acknowledged) + 200
-        wait_until(
-            "200 more events are acknowledged", lambda: len(self.journal.acknowledged) >= goal
-        )
+        try:
+            wait_until(
+                "200 more events are acknowledged", lambda: len(self.journal.acknowledged) >= goal
+            )
+        except TimeoutError as exc:
+            exc.add_note(f"the last request: {self.journal.latest}")
+            exc.add_note(f"the web process's last words: {self.stack.log('web')[-2000:]}")
+            raise
 
 
 @contextmanager

@@ -1,0 +1,170 @@
+"""Faults on the real engines, the whole pipeline on them: workers of a group come and go, servers
+are killed, frozen and started again under load; the oracle says that nothing was lost or doubled.
+
+One fault of the servers, drawn by the seed, runs with every `make test`; all run with
+`make faults`, and so do three nodes of one engine at a time. The seed is in the last lines.
+"""
+
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from feed.topics import Group
+from tests.e2e.under_load import Run, under_load
+from tests.engine_fixtures import fresh_name, tools_or_skip
+from tests.engine_names import CASSANDRA, ELASTICSEARCH, KAFKA, SETTINGS, own_settings, url_of
+from tests.look import wait_for_members
+
+if TYPE_CHECKING:
+    from operations.engines.cluster import Cluster
+    from tests.servers.running import RunningEngines
+
+pytestmark = pytest.mark.e2e
+ENGINES = (KAFKA, CASSANDRA, ELASTICSEARCH)
+Servers = Mapping[str, "Cluster"]
+
+
+def test_workers_come_and_go_on_real_engines(
+    request: pytest.FixtureRequest, tmp_path: Path, fault_seed: int
+) -> None:
+    """One of each, then two, one of them killed, one stopped, all under load."""
+    rng = random.Random(fault_seed)
+    with (
+        own_settings(request, ENGINES) as settings,
+        under_load(tmp_path, fault_seed, settings) as run,
+    ):
+        stack = run.stack
+        for kind in ("sink", "projector"):
+            stack.start(f"{kind}-2", command=kind)
+        wait_for_members(stack, {Group.SINK: 2, Group.PROJECTOR: 2})
+        run.wait_for_progress()
+        for kind in ("sink", "projector"):
+            name = rng.choice([kind, f"{kind}-2"])
+            stack.kill(name)
+            run.wait_for_progress()
+            stack.start(name, command=kind)
+        wait_for_members(stack, {Group.SINK: 2, Group.PROJECTOR: 2})
+        for kind in ("sink", "projector"):
+            assert stack.stop(rng.choice([kind, f"{kind}-2"])) == 0
+        run.wait_for_progress()
+
+
+# -- servers --
+
+
+def kill(servers: Servers, engine: str, rng: random.Random) -> None:
+    """kill -9 (F5, F11, F14), and up again after a while."""
+    servers[engine].kill(1)
+    time.sleep(rng.uniform(0.5, 5))
+    servers[engine].start(1)
+
+
+def freeze(servers: Servers, engine: str, rng: random.Random) -> None:
+    """A server that holds its connections and says nothing (F4, F12), then goes on."""
+    servers[engine].nodes[1].signal(signal.SIGSTOP)
+    try:
+        time.sleep(rng.uniform(3, 15))
+    finally:
+        servers[engine].nodes[1].signal(signal.SIGCONT)
+
+
+def power_off(servers: Servers, engine: str, rng: random.Random) -> None:
+    """All servers in a random order, `engine` first, and up again in another (F27)."""
+    order = [engine, *rng.sample([name for name in servers if name != engine], len(servers) - 1)]
+    for name in order:
+        servers[name].kill(1)
+    rng.shuffle(order)
+    for name in order:
+        servers[name].start(1)
+
+
+Fault = Callable[[Servers, str, random.Random], None]
+FAULTS: Mapping[str, Fault] = {"kill": kill, "freeze": freeze, "power_off": power_off}
+SERVER_FAULTS = [(fault, engine) for fault in FAULTS for engine in ENGINES]
+
+
+@pytest.fixture(scope="module")
+def servers(request: pytest.FixtureRequest) -> "Iterator[Servers]":
+    """A server of each engine that no other test uses."""
+    from tests.servers.running import KINDS
+
+    running: RunningEngines = request.getfixturevalue("real_engines")
+    own: dict[str, Cluster] = {}
+    try:
+        with tools_or_skip():
+            for engine in ENGINES:
+                own[engine] = running.cluster(KINDS[engine]())
+        yield own
+    finally:
+        for cluster in own.values():
+            running.end(cluster)
+
+
+def on(servers: Servers) -> dict[str, str]:
+    """Settings for a corner of these servers."""
+    name = fresh_name()
+    return {
+        SETTINGS[engine]: url_of(engine, urlsplit(servers[engine].url).netloc, name)
+        for engine in ENGINES
+    }
+
+
+def survive(run: Run, fault: Callable[[], None]) -> None:
+    """The fault, and load that goes on after it."""
+    fault()
+    run.wait_for_progress()
+
+
+def test_a_fault_of_a_server_loses_and_doubles_nothing(
+    servers: Servers, tmp_path: Path, fault_seed: int
+) -> None:
+    rng = random.Random(fault_seed)
+    fault, engine = rng.choice(SERVER_FAULTS)
+    with under_load(tmp_path, fault_seed, on(servers)) as run:
+        survive(run, lambda: FAULTS[fault](servers, engine, rng))
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("fault", "engine"), SERVER_FAULTS)
+def test_every_fault_of_every_server_loses_and_doubles_nothing(
+    servers: Servers, tmp_path: Path, fault_seed: int, fault: str, engine: str
+) -> None:
+    rng = random.Random(fault_seed)
+    with under_load(tmp_path, fault_seed, on(servers)) as run:
+        for _ in range(3):
+            survive(run, lambda: FAULTS[fault](servers, engine, rng))
+
+
+# -- three nodes of one engine --
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_node_of_three_killed_under_load_loses_and_doubles_nothing(
+    request: pytest.FixtureRequest, tmp_path: Path, fault_seed: int, engine: str
+) -> None:
+    rng = random.Random(fault_seed)
+    cluster: Cluster = request.getfixturevalue(f"{engine}_cluster")
+    url = replicated(engine, cluster)
+    with under_load(tmp_path, fault_seed, {SETTINGS[engine]: url}) as run:
+        for number in rng.sample(sorted(cluster.nodes), 2):
+            cluster.kill(number)
+            run.wait_for_progress()
+            cluster.start(number)
+            run.wait_for_progress()
+
+
+def replicated(engine: str, cluster: "Cluster") -> str:
+    """A corner of the cluster whose data are on every node."""
+    place, name = urlsplit(cluster.url).netloc, fresh_name()
+    if engine == KAFKA:
+        return f"kafka://{place}?prefix={name}&partitions=3&replication=3&min_insync=2"
+    if engine == CASSANDRA:
+        return f"cassandra://{place}/{name}?replication=3&consistency=QUORUM"
+    return f"elasticsearch+http://{place}?index_prefix={name}&replicas=2"

@@ -1,18 +1,26 @@
 """`make bench`: every benchmark, or those named on the command line; a JSON line a figure on
 standard output."""
 
+import os
+import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from importlib import import_module
 
-from benchmarks import cassandra, ingest, query, workers
+import django
+
+import tests.environment  # noqa: F401 - settings of this process, and a data folder of its own
 from benchmarks.figures import describe_machine
 
-BENCHMARKS: Mapping[str, Callable[[], None]] = {
-    "ingest": ingest.run,
-    "workers": workers.run,
-    "query": query.run,
-    "cassandra": cassandra.run,
+BENCHMARKS: Mapping[str, tuple[str, str]] = {
+    "ingest": ("benchmarks.ingest", "run"),
+    "workers": ("benchmarks.workers", "run"),
+    "query": ("benchmarks.query", "run"),
+    "kafka": ("benchmarks.ingest", "run_on_kafka"),
+    "cassandra": ("benchmarks.cassandra", "run"),
+    "elasticsearch": ("benchmarks.elasticsearch", "run"),
 }
+"""Module and function: loaded when Django is set up."""
 
 
 def main(names: list[str]) -> int:
@@ -21,9 +29,15 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"no benchmark {unknown[0]!r}: there are {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
+    os.environ["DJANGO_SETTINGS_MODULE"] = "analyticsproject.settings"
+    django.setup()
     describe_machine()
-    for name in names or BENCHMARKS:
-        BENCHMARKS[name]()
+    try:
+        for name in names or BENCHMARKS:
+            module, function = BENCHMARKS[name]
+            getattr(import_module(module), function)()
+    finally:
+        shutil.rmtree(os.environ["WEIR_DATA_DIR"], ignore_errors=True)
     return 0
 
 

@@ -1,25 +1,28 @@
-"""The warehouse sink on Cassandra, beside the driver's own prepared batches from memory; a scan.
+"""The warehouse sink from Kafka to Cassandra beside the driver's own prepared batches from memory; a
+scan."""
 
-Needs a Cassandra at TEST_CASSANDRA_URL; uses a keyspace of its own and drops it.
-"""
-
-import os
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from cassandra.query import BatchStatement, BatchType
 
+from benchmarks import servers
 from benchmarks.corpus import START_MS
-from benchmarks.figures import Figure, resident_mb, say
+from benchmarks.draining import drain, fill_feed
+from benchmarks.figures import Figure, say
 from benchmarks.workers import shop_records
 from feed.consumer import Delivery, decode_batch
 from feed.errors import Backpressure
 from feed.event import key_time_ms
 from feed.ports import OutgoingRecord, Record
 from feed.topics import Topic
+from tests.engine_fixtures import fresh_name
+from tests.engine_names import CASSANDRA, KAFKA, SETTINGS, corner
+from tests.stack import Stack
 from warehouse.adapters.cassandra import CassandraEventStore
 from warehouse.adapters.cassandra.options import parse_options
 from warehouse.adapters.cassandra.placing import hour_of
@@ -40,11 +43,7 @@ ENGINES = "cassandra"
 
 def run() -> None:
     """Figures for one project and for a hundred; the best of a few rounds."""
-    server = os.environ.get("TEST_CASSANDRA_URL")
-    if server is None:
-        say("cassandra is left out: TEST_CASSANDRA_URL names no server")
-        return
-    keyspace = f"b{uuid4().hex[:16]}"
+    server, keyspace = servers.server(CASSANDRA), fresh_name()
     store = CassandraEventStore(
         parse_options(f"{server}/{keyspace}", {}), load_plan=lambda project: ShardPlan(2**48)
     )
@@ -52,7 +51,6 @@ def run() -> None:
         store.ensure()
         for projects in PROJECTS:
             _measure(store, keyspace, projects)
-        Figure("sink_memory", resident_mb(os.getpid()), "MB", MEMORY_LIMIT_MB, ENGINES).print()
     finally:
         store._session.connected().session.execute(f"DROP KEYSPACE {keyspace}", timeout=60)
         store.close()
@@ -69,9 +67,28 @@ def _measure(store: CassandraEventStore, keyspace: str, projects: int) -> None:
     name = f"{projects}_projects"
     Figure(f"sink_handle_{name}", sink, "events/s", raw, ENGINES).print()
     Figure(f"sink_decode_handle_{name}", whole, "events/s", raw, ENGINES).print()
+    drained = [_drain_kafka(records) for _ in range(ROUNDS)]
+    rate, memory_mb = max(rate for rate, _ in drained), max(peak_mb for _, peak_mb in drained)
+    Figure(f"sink_{name}", rate, "events/s", raw, f"kafka, {ENGINES}").print()
+    Figure(f"sink_memory_{name}", memory_mb, "MB", MEMORY_LIMIT_MB, f"kafka, {ENGINES}").print()
     if projects == 1:
         scan = max(EVENTS / _timed(_scan, store) for _ in range(ROUNDS))
         Figure("warehouse_scan", scan, "events/s", SCAN_LIMIT, ENGINES).print()
+
+
+def _drain_kafka(records: Sequence[Record]) -> tuple[float, float]:
+    """Events a second of `run_warehouse_sink`, start-up taken off, and its peak MB."""
+    outgoing = [OutgoingRecord(record.key, record.value) for record in records]
+    with (
+        corner(CASSANDRA, servers.server(CASSANDRA)) as warehouse,
+        corner(KAFKA, servers.server(KAFKA)) as feed,
+        tempfile.TemporaryDirectory(prefix="weir-bench-") as folder,
+        Stack(Path(folder), {SETTINGS[CASSANDRA]: warehouse, SETTINGS[KAFKA]: feed}) as stack,
+    ):
+        idle_s, _ = drain(stack, "run_warehouse_sink")
+        fill_feed(stack, outgoing)
+        seconds, peak_mb = drain(stack, "run_warehouse_sink")
+        return EVENTS / (seconds - idle_s), peak_mb
 
 
 def _record(index: int, outgoing: OutgoingRecord) -> Record:

@@ -1,23 +1,21 @@
-"""The projector on Elasticsearch, one process and two, beside prepared bulk bodies from memory.
+"""The projector from Kafka to Elasticsearch, one process and two, beside prepared bulk bodies from
+memory."""
 
-Needs an Elasticsearch at TEST_ELASTICSEARCH_URL; uses index prefixes of its own and deletes them.
-"""
-
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmarks.figures import ROOT, Figure, resident_mb, say
-from benchmarks.workers import MEMORY_LIMIT_MB, fill_feed, shop_records
+from benchmarks import servers
+from benchmarks.draining import drain, fill_feed
+from benchmarks.figures import Figure, say
+from benchmarks.workers import MEMORY_LIMIT_MB, shop_records
 from feed.codec import decode
 from feed.event import record_version
 from feed.ports import OutgoingRecord
 from tests.elasticsearch_view import fresh_prefix, open_view
+from tests.engine_names import ELASTICSEARCH, KAFKA, SETTINGS, corner
 from tests.stack import Stack
 from timeseries.adapters.elasticsearch.documents import Lines
 from timeseries.ports import Document
@@ -27,12 +25,12 @@ EVENTS = 200_000
 ROUNDS = 2
 PROJECTS = (1, 100)
 PROCESSES = (1, 2)
-ENGINES = "elasticsearch"
+ENGINES = "kafka, elasticsearch"
 
 
 def run() -> None:
     """The best of a few rounds, each below a prefix of its own."""
-    server = os.environ["TEST_ELASTICSEARCH_URL"]
+    server = servers.server(ELASTICSEARCH)
     memory_mb = 0.0
     for projects in PROJECTS:
         records = list(shop_records(EVENTS, projects))
@@ -79,36 +77,15 @@ def _documents(records: Sequence[OutgoingRecord]) -> list[Document]:
 
 
 def _project(server: str, records: Sequence[OutgoingRecord], processes: int) -> tuple[float, float]:
-    """Documents a second of so many projectors that drain one feed, and the peak MB of one. The
-    time of an empty drain (start-up) is taken off."""
+    """Documents a second of so many projectors that drain one topic of Kafka, and the peak MB of
+    one. The time of an empty drain (start-up) is taken off."""
     with (
-        fresh_prefix(server) as url,
+        corner(ELASTICSEARCH, server) as view,
+        corner(KAFKA, servers.server(KAFKA)) as feed,
         tempfile.TemporaryDirectory(prefix="weir-bench-") as folder,
-        Stack(Path(folder) / "weir", {"WEIR_TIMESERIES_URL": url}) as stack,
+        Stack(Path(folder), {SETTINGS[ELASTICSEARCH]: view, SETTINGS[KAFKA]: feed}) as stack,
     ):
-        idle_s, _ = _drain(stack, processes)
-        fill_feed(stack.data_dir, records)
-        seconds, peak_mb = _drain(stack, processes)
+        idle_s, _ = drain(stack, "run_projector", processes)
+        fill_feed(stack, records)
+        seconds, peak_mb = drain(stack, "run_projector", processes)
         return len(records) / (seconds - idle_s), peak_mb
-
-
-def _drain(stack: Stack, processes: int) -> tuple[float, float]:
-    started = time.monotonic()
-    running = [
-        subprocess.Popen(
-            [sys.executable, "manage.py", "run_projector", "--once"],
-            cwd=ROOT,
-            env=stack.environment(),
-            stderr=subprocess.DEVNULL,
-        )
-        for _ in range(processes)
-    ]
-    peak_mb = 0.0
-    while any(each.poll() is None for each in running):
-        for each in running:
-            if each.returncode is None:
-                peak_mb = max(peak_mb, resident_mb(each.pid))
-        time.sleep(0.05)
-    if any(each.returncode for each in running):
-        raise RuntimeError(f"projectors ended with {[each.returncode for each in running]}")
-    return time.monotonic() - started, peak_mb

@@ -14,6 +14,8 @@ import httpx
 from benchmarks.corpus import batches, shop_events
 from benchmarks.figures import ROOT, Figure, resident_mb, say
 from benchmarks.load import post, requests_per_second
+from benchmarks.servers import server
+from tests.engine_names import KAFKA, corner
 from tests.stack import Stack, free_port, wait_until
 
 SECONDS = 5.0
@@ -53,10 +55,19 @@ def _answers(port: int) -> bool:
 
 
 def run() -> None:
-    """Batches of 100 over 8 connections, and single events over 32, 64 and 256, on the feed of
-    BENCH_FEED_URL: the embedded one by default, or `kafka://host:port?prefix=NAME`."""
+    """Batches of 100 over 8 connections, and single events over 32, 64 and 256."""
+    _run("embedded:")
+
+
+def run_on_kafka() -> None:
+    """The same, acknowledged by a broker."""
+    with corner(KAFKA, server(KAFKA)) as feed_url:
+        _run(feed_url)
+
+
+def _run(feed_url: str) -> None:
     events = shop_events(40_000, seed=1)
-    feed_url = os.environ.get("BENCH_FEED_URL", "embedded:")
+    engines = feed_url.split(":")[0]
     cases = [("ingest_batch100", 100, 8)]
     cases += [(f"ingest_single{connections}", 1, connections) for connections in (32, 64, 256)]
     with (
@@ -71,11 +82,9 @@ def run() -> None:
             ]
             say(f"{name}: the raw loop, then Weir, {SECONDS:g} s each, {TURNS} times")
             raw, ours = _compare(stack, requests, size, connections)
-            Figure(
-                name, ours * size, "events/s", raw * size, engines=feed_url.split(":")[0]
-            ).print()
+            Figure(name, ours * size, "events/s", raw * size, engines).print()
         web = stack.processes["web"].pid
-        Figure("ingest_memory", resident_mb(web), "MB", MEMORY_LIMIT_MB).print()
+        Figure("ingest_memory", resident_mb(web), "MB", MEMORY_LIMIT_MB, engines).print()
 
 
 def _compare(

@@ -10,9 +10,8 @@ import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
-from feed.adapters import embedded, kafka
+from benchmarks.draining import open_feed
 from feed.codec import encode
 from feed.event import Event, event_key
 from feed.ports import OutgoingRecord
@@ -20,8 +19,7 @@ from feed.topics import Topic
 
 EVENTS_A_REQUEST = int(os.environ["RAW_EVENTS_A_REQUEST"])
 FEED_URL = os.environ["RAW_FEED_URL"]
-_open = kafka.open_feed if FEED_URL.startswith("kafka:") else embedded.open_feed
-FEED = _open(FEED_URL, dict(parse_qsl(urlsplit(FEED_URL).query)), Path(os.environ["RAW_DATA_DIR"]))
+FEED = open_feed(FEED_URL, Path(os.environ["RAW_DATA_DIR"]))
 FEED.ensure_topics()
 
 

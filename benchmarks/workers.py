@@ -2,8 +2,6 @@
 the same rows."""
 
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -11,17 +9,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.corpus import START_MS, shop_events
-from benchmarks.figures import ROOT, Figure, resident_mb, say
-from feed.adapters.embedded import open_feed
+from benchmarks.draining import BATCH, drain, fill_feed
+from benchmarks.figures import Figure, say
 from feed.codec import encode
 from feed.event import Event, EventKey, ProjectId, event_key
 from feed.ports import OutgoingRecord
 from feed.sqlite import open_file, writing
-from feed.topics import Topic
 from tests.stack import Stack
 
 EVENTS = 200_000
-BATCH = 2_000
 ROUNDS = 3
 MEMORY_LIMIT_MB = 300.0
 COMMANDS = {"sink": "run_warehouse_sink", "projector": "run_projector"}
@@ -62,17 +58,6 @@ def _encoded_event(project: str, key: EventKey, event: dict[str, object]) -> Eve
     )
 
 
-def fill_feed(data_dir: Path, records: Sequence[OutgoingRecord]) -> None:
-    feed = open_feed("embedded:", {}, data_dir)
-    try:
-        for start in range(0, len(records), BATCH):
-            ticket = feed.publish(Topic.EVENTS, records[start : start + BATCH])
-            if not ticket.wait(timeout_s=60):
-                raise RuntimeError("the feed did not take the records within 60 s")
-    finally:
-        feed.close()
-
-
 def _raw_inserts(path: Path, records: Sequence[OutgoingRecord]) -> float:
     """Rows a second of a bare table keyed as the store is, in transactions of a batch."""
     connection = open_file(path)
@@ -90,25 +75,6 @@ def _raw_inserts(path: Path, records: Sequence[OutgoingRecord]) -> float:
     seconds = time.monotonic() - started
     connection.close()
     return len(rows) / seconds
-
-
-def _drain(stack: Stack, command: str) -> tuple[float, float]:
-    """Seconds and peak MB of one `--once` run. The peak is read while it runs: what `wait4` tells
-    would include this process's own memory, which the child had before it became another."""
-    started = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", command, "--once"],
-        cwd=ROOT,
-        env=stack.environment(),
-        stderr=subprocess.DEVNULL,
-    )
-    peak_mb = 0.0
-    while process.poll() is None:
-        peak_mb = max(peak_mb, resident_mb(process.pid))
-        time.sleep(0.02)
-    if process.returncode:
-        raise RuntimeError(f"{command} ended with {process.returncode}")
-    return time.monotonic() - started, peak_mb
 
 
 def run() -> None:
@@ -129,12 +95,12 @@ def _round(records: Sequence[OutgoingRecord], number: int) -> dict[str, Drained]
         tempfile.TemporaryDirectory(prefix="weir-bench-") as folder,
         Stack(Path(folder) / "weir") as stack,
     ):
-        idle = {name: _drain(stack, command)[0] for name, command in COMMANDS.items()}
+        idle = {name: drain(stack, command)[0] for name, command in COMMANDS.items()}
         say(f"round {number} of {ROUNDS}: sink and projector drain {EVENTS} events each")
-        fill_feed(stack.data_dir, records)
+        fill_feed(stack, records)
         drained: dict[str, Drained] = {}
         for name, command in COMMANDS.items():
             raw = _raw_inserts(Path(folder) / f"raw-{name}.db", records)
-            seconds, memory_mb = _drain(stack, command)
+            seconds, memory_mb = drain(stack, command)
             drained[name] = Drained(EVENTS / (seconds - idle[name]), raw, memory_mb)
         return drained

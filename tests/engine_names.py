@@ -23,14 +23,24 @@ def own_settings(
 ) -> Iterator[dict[str, str]]:
     """The URLs of these engines; `through` gives another host:port for one of them. What was made
     below the test's names is deleted at the end."""
-    settings: dict[str, str] = {}
     with ExitStack() as stack:
-        for engine in engines:
-            server: str = request.getfixturevalue(f"{engine}_url")
-            name = fresh_name()
-            stack.callback(_DELETE[engine], server, name)
-            settings[SETTINGS[engine]] = url_of(engine, through.get(engine) or server, name)
-        yield settings
+        yield {
+            SETTINGS[engine]: stack.enter_context(
+                corner(engine, request.getfixturevalue(f"{engine}_url"), through.get(engine))
+            )
+            for engine in engines
+        }
+
+
+@contextmanager
+def corner(engine: str, server: str, through: str | None = None) -> Iterator[str]:
+    """The URL of a corner of a server that nobody else uses; what was made there is deleted at the
+    end, directly, also where clients go `through` another address."""
+    name = fresh_name()
+    try:
+        yield url_of(engine, through or server, name)
+    finally:
+        _DELETE[engine](server, name)
 
 
 def address_of(url: str) -> tuple[str, int]:

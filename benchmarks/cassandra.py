@@ -1,5 +1,4 @@
-"""The warehouse sink from Kafka to Cassandra beside the driver's own prepared batches from memory; a
-scan."""
+"""The warehouse sink from Kafka to Cassandra, beside prepared batches of its driver; a scan."""
 
 import tempfile
 import time

@@ -24,25 +24,16 @@ from feed.adapters.kafka.client import (
 )
 from feed.adapters.kafka.names import Names
 from feed.adapters.kafka.options import Options
+from feed.adapters.kafka.positions import PASSING, RETRY_S, Positions
 from feed.adapters.kafka.records import to_records
 from feed.clock import Clock
 from feed.errors import FeedError, FeedUnavailable, GroupActive
 from feed.ports import Committed, Member, PartitionBounds, TopicPartition
 
 LOOK_S = 5.0
-RETRY_S = 0.1
 COUNT_TTL_S = 5.0
 """How long the number of a topic's partitions is taken as known: they only ever grow."""
 T = TypeVar("T")
-_PASSING = (
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.REBALANCE_IN_PROGRESS,
-)
-"""Over in a moment: a coordinator that moves or loads, a leader being elected."""
 _ACTIVE = (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP)
 
 
@@ -62,6 +53,7 @@ class Looking:
         self._options, self._names, self._clock = options, names, clock
         self.contact = Contact(options)
         self.admin = AdminClient(base_config(options, self.contact))
+        self._positions = Positions(options, self.contact)
         self._fetcher: DriverConsumer | None = None
         self._fetching = threading.Lock()
         self._counts: dict[str, tuple[float, int]] = {}
@@ -85,17 +77,13 @@ class Looking:
     def committed(self, group: str, topic: str) -> Mapping[int, Committed]:
         """The time of a commit is what our consumers wrote beside the position."""
         places = self._places(topic)
-        held = self._settled(
-            f"cannot read the positions of group {group}",
-            lambda: self.admin.list_consumer_group_offsets(
-                [ConsumerGroupTopicPartitions(self._names.outer(group), places)],
-                request_timeout=LOOK_S,
-            ),
-        )
-        (answer,) = held
+        try:
+            held = self._positions.committed(self._names.outer(group), places, timeout_s=LOOK_S)
+        except KafkaException as exc:
+            raise self._unavailable(f"cannot read the positions of group {group}", exc) from exc
         return {
             place.partition: Committed(place.offset, _time_ms(place.metadata))
-            for place in answer.topic_partitions
+            for place in held
             if place.offset >= 0
         }
 
@@ -127,6 +115,8 @@ class Looking:
             raise active
         if not positions:
             return
+        for topic in {place.topic for place in positions}:
+            self.committed(group, topic)  # answers once the coordinator is ready
         stamp = str(self._clock.now_ms())
         places = [
             DriverPartition(self._names.outer(where.topic), where.partition, position, stamp)
@@ -195,11 +185,12 @@ class Looking:
         return len(found.partitions)
 
     def close(self) -> None:
-        """Free the fetcher; the administrative handle goes with the object."""
+        """Free the consumers; the administrative handle goes with the object."""
         with self._fetching:
             fetcher, self._fetcher = self._fetcher, None
         if fetcher is not None:
             fetcher.close()
+        self._positions.close()
 
     # -- below --
 
@@ -270,7 +261,7 @@ def _errors(places: Iterable[DriverPartition]) -> list[KafkaError]:
 
 
 def _raise_passing(error: KafkaError) -> None:
-    if error.code() in _PASSING:
+    if error.code() in PASSING:
         raise _Passing(error)
 
 

@@ -1,6 +1,6 @@
 """Real flights through HTTP, compared figure by figure with what pandas finds in the file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,12 @@ from tests.e2e.flights import (
     events,
     quantile_bounds,
 )
+from tests.engine_names import CASSANDRA, ELASTICSEARCH, KAFKA, own_settings
 from tests.stack import Credentials, Stack
 
 MARCH, WHOLE_YEAR = 3, None
+EMBEDDED: Sequence[str] = ()
+REAL = (KAFKA, CASSANDRA, ELASTICSEARCH)
 SEED = 20130101
 CLOCK_CHANGES = {3: ("2013-03-09", "2013-03-12"), 11: ("2013-11-02", "2013-11-05")}
 
@@ -57,15 +60,20 @@ class Sent:
 
 @pytest.fixture(
     scope="module",
-    params=[MARCH, pytest.param(WHOLE_YEAR, marks=pytest.mark.faults)],
-    ids=["march", "year"],
+    params=[
+        pytest.param((MARCH, EMBEDDED), id="march"),
+        pytest.param((MARCH, REAL), id="march-real"),
+        pytest.param((WHOLE_YEAR, EMBEDDED), id="year", marks=pytest.mark.faults),
+        pytest.param((WHOLE_YEAR, REAL), id="year-real", marks=pytest.mark.faults),
+    ],
 )
 def sent(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Sent]:
-    flights = departed(request.param)
+    month, engines = request.param
+    flights = departed(month)
     data_dir: Path = tmp_path_factory.mktemp("flights")
-    with Stack(data_dir) as stack:
+    with own_settings(request, engines) as settings, Stack(data_dir, settings) as stack:
         credentials = stack.create_project("flights")
         stack.start_all()
         with httpx.Client(timeout=60, headers=credentials.headers) as client:

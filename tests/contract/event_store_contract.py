@@ -16,7 +16,12 @@ from tests.builders import NOON_MS, make_event, make_project_name, make_row
 from warehouse.ports import EventStore, HourCount, Page, Row, ScanWindow
 
 SOME = settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.differing_executors,  # one suite, several subclasses
+    ],
 )
 NAMES = ("signup", "order paid", "naïve ☃")
 

@@ -17,6 +17,7 @@ SHOP, BLOG, EVIL = "https://shop.example", "https://blog.example", "https://evil
 KEYS = ProjectKeys(origins=(SHOP,))
 OTHER = ProjectKeys(project="other", origins=(BLOG,))
 AUTHENTICATOR = make_authenticator(KEYS, OTHER)
+LASTING_S = 6 * 3600  # tokens made when tests are collected, used much later
 ALLOW = "Access-Control-Allow-Origin"
 
 
@@ -70,11 +71,11 @@ async def test_options_without_an_origin_is_204_with_nothing_allowed() -> None:
 @pytest.mark.parametrize(
     ("credential", "origin", "is_open"),
     [
-        (KEYS.bearer(), SHOP, True),
-        (KEYS.bearer(), BLOG, False),
-        (KEYS.bearer(), EVIL, False),
-        (OTHER.bearer(), BLOG, True),
-        (OTHER.bearer(), SHOP, False),
+        (KEYS.bearer(ttl_s=LASTING_S), SHOP, True),
+        (KEYS.bearer(ttl_s=LASTING_S), BLOG, False),
+        (KEYS.bearer(ttl_s=LASTING_S), EVIL, False),
+        (OTHER.bearer(ttl_s=LASTING_S), BLOG, True),
+        (OTHER.bearer(ttl_s=LASTING_S), SHOP, False),
         ({"X-Write-Key": KEYS.write_key}, SHOP, True),
         ({"X-Write-Key": KEYS.write_key}, BLOG, False),
     ],

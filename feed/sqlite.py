@@ -7,6 +7,7 @@ and checkpoint (docs/decisions/0003-embedded-engines.md). Each connection belong
 """
 
 import os
+import time
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Any
 import apsw
 
 BUSY_TIMEOUT_MS = 10_000
+SWITCH_AGAIN_S = 0.005
 JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
 Connection = apsw.Connection
 Busy = apsw.BusyError
@@ -61,12 +63,27 @@ def open_file(path: Path, *, cache_mb: int = 8, mmap_mb: int = 64) -> Connection
     connection = apsw.Connection(os.fspath(path), statementcachesize=256)
     _open.add(connection)
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-    connection.pragma("journal_mode", "wal")
+    _switch_to_wal(connection)
     connection.pragma("synchronous", "full")
     connection.pragma("journal_size_limit", JOURNAL_LIMIT_BYTES)
     connection.pragma("cache_size", -cache_mb * 1024)
     connection.pragma("mmap_size", mmap_mb * 1024 * 1024)
     return connection
+
+
+def _switch_to_wal(connection: Connection) -> None:
+    """Waits for others that switch the same new file: SQLite itself does not, it gives up at once
+    where two could wait for each other. Raises Busy."""
+    deadline_s = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.pragma("journal_mode", "wal")
+        except Busy:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(SWITCH_AGAIN_S)
+        else:
+            return
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 import socket
 import struct
 
+from operations.engines.exact_read import read_exactly
+
 _STARTUP, _AUTHENTICATE, _QUERY, _RESULT, _AUTH_RESPONSE, _READY, _AUTH_SUCCESS = (
     *(0x01, 0x03, 0x07, 0x08, 0x0F),
     *(0x02, 0x10),
@@ -40,20 +42,10 @@ def _log_in(connection: socket.socket, credentials: tuple[str, str] | None) -> N
 
 def _ask(connection: socket.socket, opcode: int, body: bytes) -> tuple[int, bytes]:
     connection.sendall(struct.pack(">BBhBi", _REQUEST_VERSION, 0, 0, opcode, len(body)) + body)
-    _, _, _, answered, size = struct.unpack(">BBhBi", _read(connection, 9))
+    _, _, _, answered, size = struct.unpack(">BBhBi", read_exactly(connection, 9))
     if not 0 <= size <= _MAX_ANSWER_BYTES:
         raise ValueError(f"{size} bytes: not Cassandra's protocol")
-    return int(answered), _read(connection, size)
-
-
-def _read(connection: socket.socket, size: int) -> bytes:
-    got = b""
-    while len(got) < size:
-        piece = connection.recv(size - len(got))
-        if not piece:
-            raise ValueError("the connection ended within an answer")
-        got += piece
-    return got
+    return int(answered), read_exactly(connection, size)
 
 
 def _row_count(body: bytes) -> int:

@@ -3,6 +3,8 @@
 import socket
 import struct
 
+from operations.engines.exact_read import read_exactly
+
 _METADATA, _VERSION = 3, 4
 _CORRELATION = 4711
 _LIMIT_S = 5.0
@@ -28,23 +30,13 @@ def _request() -> bytes:
 
 
 def _answer(connection: socket.socket) -> bytes:
-    (size,) = struct.unpack(">i", _read(connection, 4))
+    (size,) = struct.unpack(">i", read_exactly(connection, 4))
     if not 4 <= size <= _MAX_ANSWER_BYTES:
         raise ValueError(f"{size} bytes: not Kafka's protocol")
-    answer = _read(connection, size)
+    answer = read_exactly(connection, size)
     if struct.unpack_from(">i", answer) != (_CORRELATION,):
         raise ValueError("an answer to another question: not Kafka's protocol")
     return answer[4:]
-
-
-def _read(connection: socket.socket, size: int) -> bytes:
-    got = b""
-    while len(got) < size:
-        piece = connection.recv(size - len(got))
-        if not piece:
-            raise ValueError("the connection ended within an answer")
-        got += piece
-    return got
 
 
 def _brokers(body: bytes) -> int:

@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from benchmarks.corpus import START_MS
 from benchmarks.draining import drain, fill_feed
 from benchmarks.figures import Figure, say
 from benchmarks.workers import shop_records
-from feed.consumer import Delivery, decode_batch
+from feed.consumer import Batch, Delivery
 from feed.errors import Backpressure
 from feed.event import key_time_ms
 from feed.ports import OutgoingRecord, Record
@@ -30,7 +30,7 @@ from warehouse.shards import ShardPlan
 from warehouse.sink import WarehouseSink, row_of
 
 EVENTS = 200_000
-POLL_RECORDS = 4_000
+POLL_RECORDS = 20_000
 BATCH_ROWS = 200
 IN_FLIGHT = 16
 ROUNDS = 3
@@ -61,7 +61,7 @@ def _measure(store: CassandraEventStore, keyspace: str, projects: int) -> None:
     raw, sink, whole = 0.0, 0.0, 0.0
     for _ in range(ROUNDS):
         raw = max(raw, EVENTS / _timed(_send, store, _bound_batches(store, keyspace, records)))
-        sink = max(sink, EVENTS / _timed(_handle, store, decode_batch(records).deliveries))
+        sink = max(sink, EVENTS / _timed(_handle, store, list(Batch(records))))
         whole = max(whole, EVENTS / _timed(_decode_and_handle, store, records))
     name = f"{projects}_projects"
     Figure(f"sink_handle_{name}", sink, "events/s", raw, ENGINES).print()
@@ -104,7 +104,7 @@ def _bound_batches(
         "VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?"
     )
     by_partition: dict[tuple[str, int], list[Any]] = {}
-    for delivery in decode_batch(records).deliveries:
+    for delivery in Batch(records):
         row = row_of(delivery)
         by_partition.setdefault((row.project, hour_of(row.key)), []).append(row)
     batches = []
@@ -143,10 +143,10 @@ def _handle(store: CassandraEventStore, deliveries: Sequence[Delivery]) -> None:
 def _decode_and_handle(store: CassandraEventStore, records: Sequence[Record]) -> None:
     sink = WarehouseSink(store)
     for batch in _polls(records):
-        _until_taken(sink, decode_batch(batch).deliveries)
+        _until_taken(sink, Batch(batch))
 
 
-def _until_taken(sink: WarehouseSink, batch: Sequence[Delivery]) -> None:
+def _until_taken(sink: WarehouseSink, batch: Iterable[Delivery]) -> None:
     """As the consume loop does."""
     while True:
         try:

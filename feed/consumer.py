@@ -2,7 +2,7 @@
 in one place. Knows no engine and no context: what is done with records is the handler's."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -48,9 +48,11 @@ class Poison:
 class Handler(Protocol):
     """Stores what the loop delivers. It may also be `feed.announcements.Announcing`."""
 
-    def handle(self, batch: Sequence[Delivery]) -> Sequence[Poison]:
+    def handle(self, batch: Iterable[Delivery]) -> Sequence[Poison]:
         """Store the batch durably before returning; the deliveries refused for good are returned.
 
+        Iterate it to its end. A delivery is decoded when its turn comes, so that a store works on
+        the first ones meanwhile; a second iteration gives the same, and decodes again.
         The same delivery may come again, in another batch: handling it twice changes nothing.
         Raises feed.errors.Backpressure: nothing is committed, the loop pauses and delivers the
         same records again after `retry_after_s`. Anything else raised is a bug: the supervisor
@@ -89,14 +91,51 @@ class Turn:
 _NOTHING = Turn()
 
 
-@dataclass(frozen=True, slots=True)
 class Batch:
-    """A polled batch, decoded. `positions` are past everything in it that may be committed."""
+    """Polled records as deliveries, decoded while it is iterated. What it says of itself is known
+    after a whole iteration.
 
-    deliveries: list[Delivery]
-    refusals: list[Refusal]
-    positions: dict[TopicPartition, int]
-    unknown: UnknownSchema | None
+    A record of unknown schema and all that follow it in its partition are not delivered, nor
+    refused, nor passed: they stay where they are.
+    """
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records = records
+        self.refusals: list[Refusal] = []
+        """The records that are no events."""
+        self.unknown: UnknownSchema | None = None
+        self._stopped_at: dict[tuple[str, int], int] = {}
+
+    def __iter__(self) -> Iterator[Delivery]:
+        self.refusals, self.unknown, self._stopped_at = [], None, {}
+        for record in self.records:
+            try:
+                event = decode(record.value)
+            except UndecodableRecord as exc:
+                self._refuse(record, exc)
+            except UnknownSchema as exc:
+                self._stop_at(record, exc)
+            else:
+                if not self._stopped_at or not self._is_behind(record):
+                    yield Delivery(record, event)
+
+    def passed(self) -> list[Record]:
+        """The records that are done with once all deliveries are handled."""
+        if not self._stopped_at:
+            return list(self.records)
+        return [record for record in self.records if not self._is_behind(record)]
+
+    def _is_behind(self, record: Record) -> bool:
+        stopped_at = self._stopped_at.get((record.topic, record.partition))
+        return stopped_at is not None and record.offset >= stopped_at
+
+    def _refuse(self, record: Record, exc: UndecodableRecord) -> None:
+        if not self._is_behind(record):
+            self.refusals.append(Refusal(record, None, UNDECODABLE, str(exc)))
+
+    def _stop_at(self, record: Record, exc: UnknownSchema) -> None:
+        self.unknown = self.unknown or exc
+        self._stopped_at.setdefault((record.topic, record.partition), record.offset)
 
 
 class LaneConsumer:
@@ -146,30 +185,24 @@ class LaneConsumer:
 
     def _take(self, records: Sequence[Record]) -> Turn:
         started_s = self._clock.monotonic_s()
-        batch = decode_batch(records)  # 2 decode
+        batch = Batch(records)
         reach("consume.before_handle")
-        refusals = batch.refusals + self._handle(batch.deliveries)  # 3 handle, durably
-        self._refusals.write(refusals, records=len(records))  # 4 dead letters, acknowledged
+        poison = self.lane.handler.handle(batch)  # 2 decode and handle, durably
+        refusals = batch.refusals + _refusals_of(poison)
+        self._refusals.write(refusals, records=len(records))  # 3 dead letters, acknowledged
         reach("consume.after_handle_before_commit")
         self._announce_changes()  # before the commit that makes them look done
-        if batch.positions:
-            self._consumer.commit(batch.positions)  # 5 commit
+        passed = batch.passed()
+        positions = _positions_past(passed)
+        if positions:
+            self._consumer.commit(positions)  # 4 commit
         reach("consume.after_commit")
-        self.announcer.announce_passed(batch.positions)  # 6 announce
+        self.announcer.announce_passed(positions)  # 5 announce
         self._refusals.note_committed(records=len(records), refused=len(refusals))
-        self._note_committed(len(batch.deliveries) + len(batch.refusals), started_s)
+        self._note_committed(len(passed), started_s)
         if batch.unknown is not None:
             raise batch.unknown
         return Turn(len(records), len(records), self._lag_s(records))
-
-    def _handle(self, deliveries: Sequence[Delivery]) -> list[Refusal]:
-        if not deliveries:
-            return []
-        poison = self.lane.handler.handle(deliveries)
-        return [
-            Refusal(each.delivery.record, each.delivery.event, each.code, each.detail)
-            for each in poison
-        ]
 
     def _announce_changes(self) -> None:
         handler = self.lane.handler
@@ -230,36 +263,11 @@ class LaneConsumer:
             self._consumer.close()
 
 
-def decode_batch(records: Sequence[Record]) -> Batch:
-    """Records as deliveries and refusals, in their order. A record of unknown schema and all that
-    follow it in its partition are in neither: they stay where they are."""
-    try:
-        deliveries = [Delivery(record, decode(record.value)) for record in records]
-    except (UndecodableRecord, UnknownSchema):
-        return _decode_one_by_one(records)
-    return Batch(deliveries, [], _positions_past(records), None)
-
-
-def _decode_one_by_one(records: Sequence[Record]) -> Batch:
-    """The rare way, which costs a second decoding of the batch."""
-    deliveries: list[Delivery] = []
-    refusals: list[Refusal] = []
-    unknown: UnknownSchema | None = None
-    stopped: set[tuple[str, int]] = set()
-    taken: list[Record] = []
-    for record in records:
-        if (record.topic, record.partition) in stopped:
-            continue
-        try:
-            deliveries.append(Delivery(record, decode(record.value)))
-        except UndecodableRecord as exc:
-            refusals.append(Refusal(record, None, UNDECODABLE, str(exc)))
-        except UnknownSchema as exc:
-            unknown = unknown or exc
-            stopped.add((record.topic, record.partition))
-            continue
-        taken.append(record)
-    return Batch(deliveries, refusals, _positions_past(taken), unknown)
+def _refusals_of(poison: Sequence[Poison]) -> list[Refusal]:
+    return [
+        Refusal(each.delivery.record, each.delivery.event, each.code, each.detail)
+        for each in poison
+    ]
 
 
 def _positions_past(records: Sequence[Record]) -> dict[TopicPartition, int]:

@@ -14,6 +14,7 @@ IDLE_POLL_S = 0.5
 history, are seen within it."""
 DRAIN_POLL_S = 0.05
 DRAIN_CHECK_S = 0.1
+DRAIN_CHECK_BUSY_S = 5.0
 
 Targets = Sequence[tuple[Lane, Mapping[int, PartitionBounds]]]
 """What lay in each lane's topic when a drain began."""
@@ -91,8 +92,12 @@ class ConsumeLoop:
             self._on_commit()
 
     def _is_drained(self, targets: Targets) -> bool:
+        """Looked at when a turn found nothing, and every few seconds where others go on
+        publishing: a look costs the feed several requests a partition."""
         now_s = self._clock.monotonic_s()
-        if not targets or now_s - self._checked_s < DRAIN_CHECK_S:
+        has_more = self._schedule.live_has_more or self._schedule.history_has_more
+        wait_s = DRAIN_CHECK_BUSY_S if has_more else DRAIN_CHECK_S
+        if not targets or now_s - self._checked_s < wait_s:
             return False
         self._checked_s = now_s
         return all(self._has_passed(lane, bounds) for lane, bounds in targets)

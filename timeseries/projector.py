@@ -1,6 +1,6 @@
 """The projector: from deliveries of the feed to documents of the view, a batch at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from django.db import Error as DjangoDatabaseError
@@ -45,7 +45,7 @@ class Projector:
         self._changes: list[ChangedRange] = []
         self._ensured: set[int] = set()
 
-    def handle(self, batch: Sequence[Delivery]) -> Sequence[Poison]:
+    def handle(self, batch: Iterable[Delivery]) -> Sequence[Poison]:
         """Write the documents of a batch into every generation that is written.
 
         Returns the deliveries whose properties are no JSON objects, which ingest never admits, and
@@ -85,7 +85,7 @@ class Projector:
 
     def _parts(
         self,
-        batch: Sequence[Delivery],
+        batch: Iterable[Delivery],
         generation: int,
         poison: dict[int, Poison],
         changes: list[ChangedRange],
@@ -129,16 +129,18 @@ class Projector:
         return documents
 
 
-def _chunks(batch: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
+def _chunks(batch: Iterable[Delivery]) -> Iterator[Sequence[Delivery]]:
     """The batch in parts of CHUNK_RECORDS, or fewer where those have much to take apart."""
-    start = chars = 0
-    for index, delivery in enumerate(batch):
+    chunk: list[Delivery] = []
+    chars = 0
+    for delivery in batch:
         size = len(delivery.event.properties) + len(delivery.event.context)
-        if index > start and (chars + size > CHUNK_CHARS or index - start == CHUNK_RECORDS):
-            yield batch[start:index]
-            start, chars = index, 0
+        if chunk and (chars + size > CHUNK_CHARS or len(chunk) == CHUNK_RECORDS):
+            yield chunk
+            chunk, chars = [], 0
+        chunk.append(delivery)
         chars += size
-    yield batch[start:]
+    yield chunk
 
 
 def _observations(ready: Sequence[_Ready]) -> dict[str, Observation]:
@@ -162,11 +164,11 @@ def _flattened(batch: Sequence[Delivery], poison: dict[int, Poison]) -> list[_Re
         try:
             ready.append(_Ready(event, flatten(event), version))
         except (ValueError, RecursionError) as exc:
-            poison[id(delivery)] = Poison(delivery, NOT_PROJECTABLE, str(exc))
+            poison[id(delivery.record)] = Poison(delivery, NOT_PROJECTABLE, str(exc))
     return ready
 
 
-def _poison_of(batch: Sequence[Delivery], refused: Sequence[Refused]) -> dict[int, Poison]:
+def _poison_of(batch: Iterable[Delivery], refused: Sequence[Refused]) -> dict[int, Poison]:
     """The deliveries that gave these documents: several, when one came twice."""
     if not refused:
         return {}
@@ -178,7 +180,7 @@ def _poison_of(batch: Sequence[Delivery], refused: Sequence[Refused]) -> dict[in
         if found and found.document.version == record_version(
             event.received_at_ms, delivery.record.value
         ):
-            poison[id(delivery)] = Poison(delivery, NOT_INDEXABLE, found.reason)
+            poison[id(delivery.record)] = Poison(delivery, NOT_INDEXABLE, found.reason)
     return poison
 
 

@@ -6,7 +6,7 @@ stays, whatever the order of the writes; what `append` returned for survives `ki
 process.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -70,9 +70,9 @@ class HourCount:
 class EventStore(Protocol):
     """A handle on the warehouse for one process; thread-safe."""
 
-    def append(self, rows: Sequence[Row]) -> None:
+    def append(self, rows: Iterable[Row]) -> None:
         """Store a batch durably. Idempotent: the same rows again, or older versions, change
-        nothing.
+        nothing. The first rows may be stored before the last is asked for.
 
         Raises StoreBackpressure or StoreUnavailable: nothing is promised, offer the whole batch
         again.

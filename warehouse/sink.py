@@ -1,6 +1,6 @@
 """The warehouse sink: the handler that stores records unchanged."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from feed.consumer import Delivery, Poison
 from feed.crash_points import reach
@@ -19,12 +19,12 @@ class WarehouseSink:
     def __init__(self, store: EventStore) -> None:
         self._store = store
 
-    def handle(self, batch: Sequence[Delivery]) -> Sequence[Poison]:
+    def handle(self, batch: Iterable[Delivery]) -> Sequence[Poison]:
         """Store the batch durably. Raises Backpressure: nothing of it is promised, hand it over
         again."""
         reach("sink.before_write")
         try:
-            self._store.append([row_of(delivery) for delivery in batch])
+            self._store.append(map(row_of, batch))
         except StoreBackpressure as exc:
             raise Backpressure(str(exc), retry_after_s=exc.retry_after_s) from exc
         reach("sink.after_write")

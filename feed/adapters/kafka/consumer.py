@@ -22,6 +22,9 @@ from feed.ports import RebalanceListener, Record, TopicPartition
 
 COMMIT_S = 5.0
 RETRY_S = 0.05
+PIECE_RECORDS = 500
+MAX_POLL_BYTES = 16 * 1024 * 1024
+"""A poll ends when it has so much, at the next PIECE_RECORDS."""
 OnPlaces = Callable[[DriverConsumer, list[DriverPartition]], None]
 _OUT_OF_LOG = (KafkaError._AUTO_OFFSET_RESET, KafkaError._LOG_TRUNCATION)
 _FENCED = (
@@ -169,13 +172,18 @@ class KafkaConsumer:
     def _take(self, driver: DriverConsumer, max_records: int, timeout_s: float) -> list[Record]:
         """What is there; else the first that comes within the time, and what came with it."""
         self._was_rebalanced = False
-        messages = driver.consume(max_records, 0)
+        messages = driver.consume(min(max_records, PIECE_RECORDS), 0)
         if not messages and timeout_s > 0:
             messages = driver.consume(1, timeout_s)
-            if messages and max_records > 1:
-                messages += driver.consume(max_records - 1, 0)
         if not messages:
             return []
+        size = sum(map(len, messages))
+        while size < MAX_POLL_BYTES and len(messages) < max_records:
+            piece = driver.consume(min(max_records - len(messages), PIECE_RECORDS), 0)
+            if not piece:
+                break
+            messages += piece
+            size += sum(map(len, piece))
         good = [message for message in messages if message.error() is None]
         records = to_records(good, self._names)
         if self._was_rebalanced:

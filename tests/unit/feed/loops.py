@@ -1,7 +1,7 @@
 """What tests of the consume loop share: handlers that misbehave on command, and short ways to
 publish, to turn and to look at what was committed. The feed is the real embedded one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,7 +62,7 @@ class Keeper:
     troubles: list[Exception] = field(default_factory=list)
     poisonous: frozenset[str] = frozenset()
 
-    def handle(self, batch: Sequence[Delivery]) -> Sequence[Poison]:
+    def handle(self, batch: Iterable[Delivery]) -> Sequence[Poison]:
         self.batches += 1
         if self.troubles:
             raise self.troubles.pop(0)

@@ -1,7 +1,7 @@
 """The loop over its lanes: drains, stops, shares, spacing."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,7 +30,7 @@ class Logging(Keeper):
     name: str = ""
     log: list[str] = field(default_factory=list)
 
-    def handle(self, batch: Sequence[Delivery]) -> Sequence[Poison]:
+    def handle(self, batch: Iterable[Delivery]) -> Sequence[Poison]:
         self.log.append(self.name)
         return super().handle(batch)
 
@@ -86,7 +86,7 @@ def test_a_drain_ends_although_events_keep_coming(feed: EmbeddedFeed) -> None:
     class Feeding(Keeper):
         """Every batch it handles causes another event."""
 
-        def handle(self, batch: Sequence[Delivery]) -> Sequence[Poison]:
+        def handle(self, batch: Iterable[Delivery]) -> Sequence[Poison]:
             publish_events(feed, 1, prefix=f"more-{self.batches}")
             return super().handle(batch)
 
@@ -124,7 +124,7 @@ def test_a_stop_in_the_middle_of_a_batch_lets_it_be_committed(feed: EmbeddedFeed
     class Stopping(Keeper):
         """The stop comes while it handles."""
 
-        def handle(self, batch: Sequence[Delivery]) -> Sequence[Poison]:
+        def handle(self, batch: Iterable[Delivery]) -> Sequence[Poison]:
             stop.set()
             return super().handle(batch)
 

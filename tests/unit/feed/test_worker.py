@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from pathlib import Path
 
@@ -174,7 +174,7 @@ class Scraping(Keeper):
     worker: "Worker"
     metrics: str = ""
 
-    def handle(self, batch: Sequence[Delivery]) -> Sequence[Poison]:
+    def handle(self, batch: Iterable[Delivery]) -> Sequence[Poison]:
         found = re.search(r"http://127\.0\.0\.1:\d+/metrics", self.worker.said)
         assert found
         with urllib.request.urlopen(found[0], timeout=10) as reply:  # noqa: S310 - loopback
@@ -216,7 +216,7 @@ def test_a_stop_ends_it_well_with_what_it_has_committed(feed: EmbeddedFeed) -> N
     class Interrupting(Keeper):
         """SIGTERM comes while it handles."""
 
-        def handle(self, batch: Sequence[Delivery]) -> Sequence[Poison]:
+        def handle(self, batch: Iterable[Delivery]) -> Sequence[Poison]:
             os.kill(os.getpid(), signal.SIGTERM)
             return super().handle(batch)
 

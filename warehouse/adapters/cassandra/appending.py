@@ -3,11 +3,11 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from feed.crash_points import reach
-from warehouse.adapters.cassandra.batches import BatchWriter, chunks
+from warehouse.adapters.cassandra.batches import MAX_BATCH_BYTES, BatchWriter
 from warehouse.adapters.cassandra.placing import hour_of, month_of, shard_of
 from warehouse.adapters.cassandra.session import CassandraSession
 from warehouse.adapters.cassandra.statements import Statements
@@ -34,36 +34,50 @@ class Appender:
         self._session, self._plans = session, plans
         self._listed = ListedPartitions(monotonic_s)
 
-    def append(self, rows: Sequence[Row]) -> None:
-        """See `EventStore.append`."""
-        grouped = self._grouped(rows)
+    def append(self, rows: Iterable[Row]) -> None:
+        """See `EventStore.append`: the first batches are under way while further rows come."""
+        options = self._session.options
         with self._session.used() as (session, statements):
-            self._list_new(session, statements, grouped)
-            reach("sink.mid_batch")
-            self._write(session, statements, grouped)
+            window = Window(options.in_flight)
+            writer = BatchWriter(
+                session,
+                statements.insert_event,
+                keyspace=options.keyspace,
+                limit_s=float(options.timeout_s),
+            )
+            for batches in self._batches(rows):
+                self._list_new(session, statements, [place for place, _ in batches])
+                reach("sink.mid_batch")
+                for (project, partition), batch in batches:
+                    window.add(writer.send(project.encode(), partition, batch))
+            window.finish()
 
-    def _grouped(self, rows: Sequence[Row]) -> Mapping[Place, list[Row]]:
-        grouped: dict[Place, list[Row]] = {}
+    def _batches(self, rows: Iterable[Row]) -> Iterator[Sequence[tuple[Place, Sequence[Row]]]]:
+        """Batches of one partition each: full ones as they fill, then the rest at once."""
+        most_rows = self._session.options.batch_rows
+        groups: dict[Place, _Group] = {}
         counts: dict[tuple[str, int], int] = {}
         for row in rows:
-            project, key = row.project, row.key
+            project, key, size = row.project, row.key, len(row.record)
             hour_ms = hour_of(key)
             shards = counts.get((project, hour_ms))
             if shards is None:
                 shards = counts[project, hour_ms] = self._plans.count(project, hour_ms)
-            shard = shard_of(key, shards) if shards > 1 else 0
-            place = project, Partition(hour_ms, shard)
-            held = grouped.get(place)
-            if held is None:
-                grouped[place] = [row]
-            else:
-                held.append(row)
-        return grouped
+            place = project, Partition(hour_ms, shard_of(key, shards) if shards > 1 else 0)
+            group = groups.get(place)
+            if group is None:
+                group = groups[place] = _Group()
+            elif len(group.rows) == most_rows or group.size + size > MAX_BATCH_BYTES:
+                yield [(place, group.rows)]
+                group.rows, group.size = [], 0
+            group.rows.append(row)
+            group.size += size
+        yield [(place, group.rows) for place, group in groups.items()]
 
-    def _list_new(
-        self, session: Any, statements: Statements, grouped: Mapping[Place, list[Row]]
-    ) -> None:
-        places = self._listed.missing(grouped, statements)
+    def _list_new(self, session: Any, statements: Statements, batched: Sequence[Place]) -> None:
+        places = self._listed.missing(batched, statements)
+        if not places:
+            return
         months = {(project, month_of(partition.hour_ms)) for project, partition in places}
         window = Window(self._session.options.in_flight)
         for month in months:
@@ -74,28 +88,16 @@ class Appender:
         window.finish()
         self._listed.remember(places, statements)
 
-    def _write(
-        self, session: Any, statements: Statements, grouped: Mapping[Place, list[Row]]
-    ) -> None:
-        options = self._session.options
-        writer = BatchWriter(
-            session,
-            statements.insert_event,
-            keyspace=options.keyspace,
-            limit_s=float(options.timeout_s),
-        )
-        window = Window(options.in_flight)
-        for project, partition, batch in _batches(grouped, options.batch_rows):
-            window.add(writer.send(project, partition, batch))
-        window.finish()
 
+class _Group:
+    """Rows of one partition that wait for more, and the bytes of their records. A row larger than
+    the bound is a batch by itself."""
 
-def _batches(
-    grouped: Mapping[Place, list[Row]], most_rows: int
-) -> Iterator[tuple[bytes, Partition, Sequence[Row]]]:
-    for (project, partition), rows in grouped.items():
-        for batch in chunks(rows, most_rows=most_rows):
-            yield project.encode(), partition, batch
+    __slots__ = ("rows", "size")
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.size = 0
 
 
 class Window:
@@ -129,7 +131,7 @@ class ListedPartitions:
         self._since_s = monotonic_s()
         self._statements: Statements | None = None
 
-    def missing(self, places: Mapping[Place, object], statements: Statements) -> list[Place]:
+    def missing(self, places: Sequence[Place], statements: Statements) -> list[Place]:
         """Those that have to be listed. Statements are prepared anew after tables were missing:
         what was listed in those is forgotten."""
         with self._lock:

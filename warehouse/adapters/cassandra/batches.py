@@ -1,7 +1,7 @@
 """Batches of one partition as bytes: what the driver's binding of values costs is several times
 what sending them does (docs/decisions/0023-cassandra-adapter.md has the measurements)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from struct import Struct
 from typing import Any
 
@@ -65,18 +65,6 @@ class BatchWriter:
         )
         future.send_request()
         return future
-
-
-def chunks(rows: Sequence[Row], *, most_rows: int) -> Iterator[Sequence[Row]]:
-    """Rows in batches bounded by number and bytes; a row larger than the bound is one alone."""
-    start = size = 0
-    for index, row in enumerate(rows):
-        row_bytes = len(row.record)
-        if index - start >= most_rows or (size and size + row_bytes > MAX_BATCH_BYTES):
-            yield rows[start:index]
-            start, size = index, 0
-        size += row_bytes
-    yield rows[start:]
 
 
 def _packed(head: bytes, rows: Sequence[Row]) -> bytes:

@@ -1,6 +1,6 @@
 """The port's methods, and the URL's options."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from warehouse.adapters.cassandra.appending import Appender
@@ -23,10 +23,9 @@ class CassandraEventStore:
         self._appender = Appender(self._session, plans)
         self._reader = Reader(self._session, plans)
 
-    def append(self, rows: Sequence[Row]) -> None:
+    def append(self, rows: Iterable[Row]) -> None:
         """See the port: unlogged batches of one partition each."""
-        if rows:
-            self._appender.append(rows)
+        self._appender.append(rows)
 
     def scan(
         self, window: ScanWindow, *, after: Checkpoint | None = None, page_rows: int = 1000

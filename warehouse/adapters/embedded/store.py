@@ -1,6 +1,6 @@
 """The EventStore port on one SQLite file: what a caller sees, and the options it takes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from feed.errors import WrongOption
@@ -24,10 +24,11 @@ class EmbeddedEventStore:
         self._file = StoreFile(path, cache_mb=cache_mb)
         self._appender = Appender(self._file)
 
-    def append(self, rows: Sequence[Row]) -> None:
+    def append(self, rows: Iterable[Row]) -> None:
         """See the port: one transaction."""
-        if rows:
-            self._appender.append(rows)
+        batch = list(rows)
+        if batch:
+            self._appender.append(batch)
 
     def scan(
         self, window: ScanWindow, *, after: Checkpoint | None = None, page_rows: int = 1000

@@ -9,8 +9,8 @@ from feed.worker import WorkerCommand
 from warehouse.backends import get_event_store
 from warehouse.sink import WarehouseSink
 
-BATCH_RECORDS = 5_000
-"""A store may have to write by project and hour: with a hundred projects behind, each gets some 50
+BATCH_RECORDS = 20_000
+"""A store may have to write by project and hour: with a hundred projects behind, each gets some 200
 rows of a batch. More would take longer than a drain may, on a slow store."""
 
 

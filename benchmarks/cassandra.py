@@ -14,9 +14,10 @@ from benchmarks.corpus import START_MS
 from benchmarks.draining import drain, fill_feed
 from benchmarks.figures import Figure, say
 from benchmarks.workers import shop_records
-from feed.consumer import Batch, Delivery
+from feed.codec import decode_head
+from feed.consumer import Batch, Decoded
 from feed.errors import Backpressure
-from feed.event import key_time_ms
+from feed.event import EventHead, key_time_ms
 from feed.ports import OutgoingRecord, Record
 from feed.topics import Topic
 from tests.engine_fixtures import fresh_name
@@ -61,7 +62,7 @@ def _measure(store: CassandraEventStore, keyspace: str, projects: int) -> None:
     raw, sink, whole = 0.0, 0.0, 0.0
     for _ in range(ROUNDS):
         raw = max(raw, EVENTS / _timed(_send, store, _bound_batches(store, keyspace, records)))
-        sink = max(sink, EVENTS / _timed(_handle, store, list(Batch(records))))
+        sink = max(sink, EVENTS / _timed(_handle, store, list(Batch(records, decode_head))))
         whole = max(whole, EVENTS / _timed(_decode_and_handle, store, records))
     name = f"{projects}_projects"
     Figure(f"sink_handle_{name}", sink, "events/s", raw, ENGINES).print()
@@ -104,7 +105,7 @@ def _bound_batches(
         "VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?"
     )
     by_partition: dict[tuple[str, int], list[Any]] = {}
-    for delivery in Batch(records):
+    for delivery in Batch(records, decode_head):
         row = row_of(delivery)
         by_partition.setdefault((row.project, hour_of(row.key)), []).append(row)
     batches = []
@@ -134,7 +135,7 @@ def _polls(records: Sequence[Any]) -> Iterator[Sequence[Any]]:
         yield records[start : start + POLL_RECORDS]
 
 
-def _handle(store: CassandraEventStore, deliveries: Sequence[Delivery]) -> None:
+def _handle(store: CassandraEventStore, deliveries: Sequence[Decoded[EventHead]]) -> None:
     sink = WarehouseSink(store)
     for batch in _polls(deliveries):
         _until_taken(sink, batch)
@@ -143,10 +144,10 @@ def _handle(store: CassandraEventStore, deliveries: Sequence[Delivery]) -> None:
 def _decode_and_handle(store: CassandraEventStore, records: Sequence[Record]) -> None:
     sink = WarehouseSink(store)
     for batch in _polls(records):
-        _until_taken(sink, Batch(batch))
+        _until_taken(sink, Batch(batch, decode_head))
 
 
-def _until_taken(sink: WarehouseSink, batch: Iterable[Delivery]) -> None:
+def _until_taken(sink: WarehouseSink, batch: Iterable[Decoded[EventHead]]) -> None:
     """As the consume loop does."""
     while True:
         try:

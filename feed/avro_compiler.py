@@ -4,7 +4,7 @@ general codec, the same bytes (tests/unit/feed/test_codec.py holds them to fasta
 Knows fixed, string, enum, long and unions of null with string or long: all that an event has.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -130,15 +130,26 @@ def _text_encoding(name: str) -> tuple[list[str], str]:
     return made, f"p{name}"
 
 
-def compile_decoder(schema: Schema, build: Callable[..., T], *, start: int) -> Callable[[bytes], T]:
-    """A function from bytes, whose datum begins at `start` and ends with them, to `build(*fields)`.
+def compile_decoder(
+    schema: Schema,
+    build: Callable[..., T],
+    *,
+    start: int,
+    wanted: Collection[str] | None = None,
+) -> Callable[[bytes], T]:
+    """A function from bytes, whose datum begins at `start` and ends with them, to `build(*fields)`,
+    or to build of the `wanted` fields, by name, in the schema's order.
 
-    It raises Malformed for everything else, and nothing but that.
+    It raises Malformed for everything else, and nothing but that. Of a field that is not wanted the
+    framing is checked, not whether it is text.
     """
-    lines = [f"p = {start}"]
-    names = [f"f{index}" for index in range(len(schema["fields"]))]
-    for name, field in zip(names, schema["fields"], strict=True):
-        lines += _decoding(field["type"], name)
+    lines, names = [f"p = {start}"], []
+    for index, field in enumerate(schema["fields"]):
+        if wanted is None or field["name"] in wanted:
+            names.append(f"f{index}")
+            lines += _decoding(field["type"], names[-1])
+        else:
+            lines += _skipping(field["type"])
     lines.append("if p != len(data): raise Malformed('the datum does not end with the bytes')")
     body = "\n        ".join(lines)
     source = (
@@ -160,6 +171,7 @@ def compile_decoder(schema: Schema, build: Callable[..., T], *, start: int) -> C
 
 
 def _decoding(kind: Any, name: str) -> list[str]:  # Any: a JSON document
+    """Statements that read a field at `p` into `name`, and move `p` behind it."""
     match kind:
         case "string":
             return _text_decoding(name)
@@ -168,29 +180,62 @@ def _decoding(kind: Any, name: str) -> list[str]:  # Any: a JSON document
         case {"type": "fixed", "size": size}:
             return [f"{name} = data[p:p + {size}]", f"p += {size}"]
         case {"type": "enum", "symbols": symbols}:
-            # Symbols are few: their numbers have one byte, of which the lowest bit is the sign.
-            unknown = "raise Malformed('an enum has no such symbol')"
-            check = f"if n & 1 or n >= {2 * len(symbols)}: {unknown}"
-            return ["n = data[p]", "p += 1", check, f"{name} = symbols[n >> 1]"]
+            return [*_symbol_number(symbols), f"{name} = symbols[n >> 1]"]
         case ["null", "string"]:
-            some = _text_decoding(name)
+            return _union(_text_decoding(name), otherwise=f"{name} = None")
         case ["null", "long" | {"type": "long"}]:
-            some = _long_decoding(name)
+            return _union(_long_decoding(name), otherwise=f"{name} = None")
         case _:
             raise ValueError(f"the Avro compiler does not know {kind!r}")
+
+
+def _skipping(kind: Any) -> list[str]:  # Any: a JSON document
+    """Statements that move `p` behind a field."""
+    match kind:
+        case "string":
+            return [*_LENGTH, "p += n"]
+        case "long" | {"type": "long"}:
+            return _long_skipping()
+        case {"type": "fixed", "size": size}:
+            return [f"p += {size}"]
+        case {"type": "enum", "symbols": symbols}:
+            return _symbol_number(symbols)
+        case ["null", "string"]:
+            return _union([*_LENGTH, "p += n"], otherwise="pass")
+        case ["null", "long" | {"type": "long"}]:
+            return _union(_long_skipping(), otherwise="pass")
+        case _:
+            raise ValueError(f"the Avro compiler does not know {kind!r}")
+
+
+def _union(some: Sequence[str], *, otherwise: str) -> list[str]:
     indented = "".join(f"\n            {line}" for line in some)
     return [
         "n = data[p]",
         "p += 1",
-        f"if n == 2:{indented}",
-        f"elif n == 0: {name} = None",
+        f"if n == 0: {otherwise}",
+        f"elif n == 2:{indented}",
         "else: raise Malformed('a union has no such branch')",
     ]
 
 
+def _symbol_number(symbols: Sequence[str]) -> list[str]:
+    """Symbols are few: their numbers have one byte, of which the lowest bit is the sign."""
+    unknown = "raise Malformed('an enum has no such symbol')"
+    return ["n = data[p]", "p += 1", f"if n & 1 or n >= {2 * len(symbols)}: {unknown}"]
+
+
+_LENGTH = (
+    "n = data[p]",
+    "if not n & 129: n >>= 1; p += 1",
+    "elif not n & 1 and (m := data[p + 1]) < 128: n = (n & 127 | m << 7) >> 1; p += 2",
+    "else: n, p = length_at(data, p)",
+)
+"""One byte below 64, two below 8192."""
+
+
 def _text_decoding(name: str) -> list[str]:
-    length = "n, p = length_at(data, p) if (n := data[p]) & 129 else (n >> 1, p + 1)"
-    return [length, f"{name} = data[p:p + n].decode()", "p += n"]
+    return [*_LENGTH, f"e = p + n; {name} = data[p:e].decode(); p = e"]
 
 
 _SIX_BYTE_MARKS = (0x80_80_80_80_80_80, 0x00_80_80_80_80_80)
@@ -199,11 +244,19 @@ _SIX_BYTE_MARKS = (0x80_80_80_80_80_80, 0x00_80_80_80_80_80)
 def _long_decoding(name: str) -> list[str]:
     marks, six = _SIX_BYTE_MARKS
     spread = " | ".join(f"z >> {shift} & {127 << 7 * shift}" for shift in range(6))
-    fast = f"({spread}, p + 6)"
+    fast = f"z = {spread}; p += 6; {name} = z >> 1 ^ -(z & 1)"
     return [
         "z = number(data[p:p + 6], 'little')",
-        f"if z & {marks} == {six}: z, p = {fast}; {name} = z >> 1 ^ -(z & 1)",
+        f"if z & {marks} == {six}: {fast}",
         f"else: {name}, p = long_at(data, p)",
+    ]
+
+
+def _long_skipping() -> list[str]:
+    marks, six = _SIX_BYTE_MARKS
+    return [
+        f"if number(data[p:p + 6], 'little') & {marks} == {six}: p += 6",
+        "else: _, p = long_at(data, p)",
     ]
 
 

@@ -4,7 +4,7 @@ in one place. Knows no engine and no context: what is done with records is the h
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from feed import metrics
 from feed.announcements import Announcer, Announcing
@@ -23,17 +23,22 @@ from feed.refusals import Refusal, RefusalWriter
 from feed.topics import Group, Topic
 from feed.waiting import Waiting
 
+T = TypeVar("T")
+
 UNDECODABLE = "undecodable_record"
 
 logger = logging.getLogger(__name__)
 
 
-class Delivery(NamedTuple):
-    """A decoded record. One is made for every record: a frozen dataclass takes three times as
-    long."""
+class Decoded(NamedTuple, Generic[T]):
+    """A record, and what its lane decodes of it. One is made for every record: a frozen dataclass
+    takes three times as long."""
 
     record: Record
-    event: Event
+    event: T
+
+
+Delivery = Decoded[Event]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +50,10 @@ class Poison:
     detail: str
 
 
-class Handler(Protocol):
+class Handler(Protocol[T]):
     """Stores what the loop delivers. It may also be `feed.announcements.Announcing`."""
 
-    def handle(self, batch: Iterable[Delivery]) -> Sequence[Poison]:
+    def handle(self, batch: Iterable[Decoded[T]]) -> Sequence[Poison]:
         """Store the batch durably before returning; the deliveries refused for good are returned.
 
         Iterate it to its end. A delivery is decoded when its turn comes, so that a store works on
@@ -72,10 +77,12 @@ class Lane:
     name: str
     group: Group
     topic: Topic
-    handler: Handler
+    handler: Handler[Any]  # Any: what `decode` gives
     batch_records: int = 2_000
     little_records: int = 200
     spacing_s: float = 0.02
+    decode: Callable[[bytes], object] = decode
+    """Gives an Event, or as much of it as the handler takes. Raises as `feed.codec.decode`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +98,7 @@ class Turn:
 _NOTHING = Turn()
 
 
-class Batch:
+class Batch(Generic[T]):
     """Polled records as deliveries, decoded while it is iterated. What it says of itself is known
     after a whole iteration.
 
@@ -99,14 +106,15 @@ class Batch:
     refused, nor passed: they stay where they are.
     """
 
-    def __init__(self, records: Sequence[Record]) -> None:
-        self.records = records
+    def __init__(self, records: Sequence[Record], decode: Callable[[bytes], T]) -> None:
+        self.records, self._decode = records, decode
         self.refusals: list[Refusal] = []
         """The records that are no events."""
         self.unknown: UnknownSchema | None = None
         self._stopped_at: dict[tuple[str, int], int] = {}
 
-    def __iter__(self) -> Iterator[Delivery]:
+    def __iter__(self) -> Iterator[Decoded[T]]:
+        decode = self._decode
         self.refusals, self.unknown, self._stopped_at = [], None, {}
         for record in self.records:
             try:
@@ -117,7 +125,7 @@ class Batch:
                 self._stop_at(record, exc)
             else:
                 if not self._stopped_at or not self._is_behind(record):
-                    yield Delivery(record, event)
+                    yield Decoded(record, event)
 
     def passed(self) -> list[Record]:
         """The records that are done with once all deliveries are handled."""
@@ -185,7 +193,7 @@ class LaneConsumer:
 
     def _take(self, records: Sequence[Record]) -> Turn:
         started_s = self._clock.monotonic_s()
-        batch = Batch(records)
+        batch = Batch(records, self.lane.decode)
         reach("consume.before_handle")
         poison = self.lane.handler.handle(batch)  # 2 decode and handle, durably
         refusals = batch.refusals + _refusals_of(poison)

@@ -57,6 +57,16 @@ class Event:
     transport: str
 
 
+@dataclass(frozen=True, slots=True)
+class EventHead:
+    """Of an event what it takes to place and to filter it."""
+
+    key: EventKey
+    project: ProjectId
+    event: str
+    received_at_ms: int
+
+
 def event_key(project: str, event_id: str, occurred_at_ms: int) -> EventKey:
     """The key as a pure function of project, id and time: 48 bits of time, then a UUIDv8 around 74
     bits of hash.

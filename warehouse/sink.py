@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 
-from feed.consumer import Delivery, Poison
+from feed.consumer import Decoded, Poison
 from feed.crash_points import reach
 from feed.errors import Backpressure
-from feed.event import record_version
+from feed.event import Event, EventHead, record_version
 from feed.slot_builder import compile_builder
 from warehouse.errors import StoreBackpressure
 from warehouse.ports import EventStore, Row
 
 _build_row = compile_builder(Row)
+Stored = Decoded[EventHead] | Decoded[Event]
 
 
 class WarehouseSink:
@@ -19,7 +20,7 @@ class WarehouseSink:
     def __init__(self, store: EventStore) -> None:
         self._store = store
 
-    def handle(self, batch: Iterable[Delivery]) -> Sequence[Poison]:
+    def handle(self, batch: Iterable[Stored]) -> Sequence[Poison]:
         """Store the batch durably. Raises Backpressure: nothing of it is promised, hand it over
         again."""
         reach("sink.before_write")
@@ -31,7 +32,7 @@ class WarehouseSink:
         return ()
 
 
-def row_of(delivery: Delivery) -> Row:
+def row_of(delivery: Stored) -> Row:
     """The record as the event store keeps it: bytes verbatim, placed by the event's key."""
     event, value = delivery.event, delivery.record.value
     version = record_version(event.received_at_ms, value)

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feed.codec import FINGERPRINT, SCHEMA_PATH, decode, encode
+from feed.codec import FINGERPRINT, SCHEMA_PATH, decode, decode_head, encode
 from feed.errors import UndecodableRecord, UnknownSchema
-from feed.event import Event, EventKey, EventType, ProjectId
+from feed.event import Event, EventHead, EventKey, EventType, ProjectId
 from tests.builders import make_event
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
@@ -193,14 +193,16 @@ def test_every_truncation_is_undecodable(event: Event, data: st.DataObject) -> N
     value = encode(event)
     kept = data.draw(st.integers(len(HEADER), len(value) - 1))
 
-    with pytest.raises(UndecodableRecord):
-        decode(value[:kept])
+    for read in (decode, decode_head):
+        with pytest.raises(UndecodableRecord):
+            read(value[:kept])
 
 
 @given(SMALL_EVENTS, st.binary(min_size=1, max_size=20))
 def test_bytes_left_after_the_datum_are_undecodable(event: Event, rest: bytes) -> None:
-    with pytest.raises(UndecodableRecord):
-        decode(encode(event) + rest)
+    for read in (decode, decode_head):
+        with pytest.raises(UndecodableRecord):
+            read(encode(event) + rest)
 
 
 @given(st.binary(max_size=200))
@@ -229,6 +231,46 @@ def test_a_damaged_byte_is_read_as_fastavro_reads_it_or_refused(
     assert list(_datum(read).values()) == _fastavro_values(bytes(value))
 
 
+@given(EVENTS)
+def test_a_head_is_that_of_the_event(event: Event) -> None:
+    assert decode_head(encode(event)) == _head(event)
+
+
+@given(SMALL_EVENTS, st.data())
+@settings(max_examples=500)
+def test_a_damaged_head_is_that_of_the_event_or_refused_with_it(
+    event: Event, data: st.DataObject
+) -> None:
+    """Only text that is not needed may be no UTF-8."""
+    value = bytearray(encode(event))
+    at = data.draw(st.integers(len(HEADER), len(value) - 1))
+    value[at] = data.draw(st.integers(0, 255))
+
+    try:
+        head = decode_head(bytes(value))
+    except UndecodableRecord:
+        with pytest.raises(UndecodableRecord):
+            decode(bytes(value))
+        return
+    whole = _decoded_or_error(bytes(value))
+    if isinstance(whole, Event):
+        assert head == _head(whole)
+    else:
+        assert isinstance(whole, UnicodeDecodeError)
+
+
+def _decoded_or_error(value: bytes) -> Event | BaseException | None:
+    """The event, or what lies at the bottom of its refusal."""
+    try:
+        return decode(value)
+    except UndecodableRecord as exc:
+        return exc.__cause__ and exc.__cause__.__cause__
+
+
+def _head(event: Event) -> EventHead:
+    return EventHead(event.key, event.project, event.event, event.received_at_ms)
+
+
 def _damaged(at: int, inserted: bytes, *, removed: int = 1) -> bytes:
     value = encode(make_event(id="i", event="e"))
     return value[:at] + inserted + value[at + removed :]
@@ -250,7 +292,7 @@ def _damaged(at: int, inserted: bytes, *, removed: int = 1) -> bytes:
         "negative length",
         "number of 11 bytes",
         "number of 66 bits",
-        "no UTF-8",
+        "no UTF-8 in the project",
         "enum too high",
         "enum below 0",
         "endless time",
@@ -258,5 +300,6 @@ def _damaged(at: int, inserted: bytes, *, removed: int = 1) -> bytes:
     ],
 )
 def test_each_kind_of_damage_is_undecodable(value: bytes) -> None:
-    with pytest.raises(UndecodableRecord, match="schema event v1"):
-        decode(value)
+    for read in (decode, decode_head):
+        with pytest.raises(UndecodableRecord, match="schema event v1"):
+            read(value)

@@ -8,7 +8,7 @@ import pytest
 
 from feed.adapters.embedded import EmbeddedFeed
 from feed.clock import Clock
-from feed.codec import encode
+from feed.codec import decode, encode
 from feed.consumer import Batch, Delivery, Poison
 from feed.errors import DataLoss, FeedUnavailable, UnknownSchema
 from feed.ports import OutgoingRecord, Record, TopicPartition
@@ -225,7 +225,7 @@ def test_an_unknown_schema_stops_its_own_partition_alone() -> None:
             (0, 0, good), (0, 1, UNKNOWN_SCHEMA), (1, 0, good), (0, 2, good), (1, 1, good),
         ]
     ]  # fmt: skip
-    batch = Batch(records)
+    batch = Batch(records, decode)
     for _ in range(2):  # a second iteration gives the same
         assert [(each.record.partition, each.record.offset) for each in batch] == [
             (0, 0), (1, 0), (1, 1),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from feed.codec import decode_head
 from feed.consumer import Lane
 from feed.ports import Feed
 from feed.topics import Group, Topic
@@ -29,5 +30,6 @@ class Command(WorkerCommand):
                 topic=Topic.EVENTS,
                 handler=sink,
                 batch_records=BATCH_RECORDS,
+                decode=decode_head,
             )
         ]

@@ -48,10 +48,21 @@ def drain(stack: Stack, command: str, processes: int = 1) -> tuple[float, float]
         )
         for _ in range(processes)
     ]
+    try:
+        peak_mb = _peak_mb(running)
+    finally:
+        for process in running:
+            process.kill()  # nobody else ends it when this run is interrupted
+            process.wait()
+    if any(each.returncode for each in running):
+        raise RuntimeError(f"{command} ended with {[each.returncode for each in running]}")
+    return time.monotonic() - started, peak_mb
+
+
+def _peak_mb(running: Sequence["subprocess.Popen[bytes]"]) -> float:
+    """The greatest peak of any, when all have ended."""
     peak_mb = 0.0
     while living := [each for each in running if each.poll() is None]:
         peak_mb = max(peak_mb, *(resident_mb(each.pid) for each in living))
         time.sleep(0.02)
-    if any(each.returncode for each in running):
-        raise RuntimeError(f"{command} ended with {[each.returncode for each in running]}")
-    return time.monotonic() - started, peak_mb
+    return peak_mb

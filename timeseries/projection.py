@@ -8,6 +8,7 @@ indexed is left out of the document and counted; the event still counts.
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -24,7 +25,10 @@ MAX_NAMES = 1_000
 _SURE_CHARS = MAX_TEXT_BYTES // 4
 """No string of so few characters has more bytes than the limit."""
 
+_PROPERTIES, _CONTEXT = "properties.", "context."
 _EXACT_INTEGERS = 2**53
+_USUAL_NUMBER = 1e300
+_MAX_KEPT_NAMES = 2_000
 _NUMBERS = (float, int)
 _decode = msgspec.json.Decoder().decode
 
@@ -47,7 +51,7 @@ def flatten(event: Event) -> Flattened:
     """The properties and the context of an event. Raises ValueError when either is no JSON
     object."""
     flattened = Flattened({})
-    for prefix, text in (("properties.", event.properties), ("context.", event.context)):
+    for prefix, text in ((_PROPERTIES, event.properties), (_CONTEXT, event.context)):
         if text == "{}":
             continue
         members = _decode(text)
@@ -58,23 +62,49 @@ def flatten(event: Event) -> Flattened:
 
 
 def _flatten_object(prefix: str, members: Mapping[str, object], into: Flattened) -> None:
-    """Runs for every event: scalars of ordinary size are kept without a call, in the order of how
-    often they come; all else goes the long way, which gives the same."""
-    values = into.values
+    """Runs for every event: scalars of ordinary size are kept without a call, by their type; all
+    else goes the long way, which gives the same."""
+    values, kept_names = into.values, _KEPT_NAMES.get(prefix)
     for member, value in members.items():
-        name = prefix + member
-        kept: Scalar
-        if isinstance(value, str) and len(value) <= _SURE_CHARS or isinstance(value, bool):
-            kept = value
-        elif isinstance(value, int) and -_EXACT_INTEGERS < value < _EXACT_INTEGERS:
-            kept = float(value)
+        name = prefix + member if kept_names is None else kept_names[member]
+        kind = type(value)
+        kept: Any = value
+        if kind is str:
+            is_usual = len(kept) <= _SURE_CHARS
+        elif kind is int:
+            is_usual = -_EXACT_INTEGERS < kept < _EXACT_INTEGERS
+            kept = float(kept) if is_usual else kept
+        elif kind is float:
+            is_usual = -_USUAL_NUMBER < kept < _USUAL_NUMBER
+            kept += 0.0  # so that -0.0 is 0.0
+        else:
+            is_usual = kind is bool
+        if (
+            is_usual
+            and name not in values
+            and len(name) <= MAX_NAME_CHARS
+            and len(values) < MAX_NAMES
+        ):
+            values[name] = kept
         else:
             _flatten_value(name, value, into)
-            continue
-        if name in values or len(name) > MAX_NAME_CHARS or len(values) >= MAX_NAMES:
-            _keep(name, kept, into)
-        else:
-            values[name] = kept
+
+
+class _NamesBelow(dict[str, str]):
+    """Flattened names of members, kept with their hashes: most events have the same ones."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__()
+        self._prefix = prefix
+
+    def __missing__(self, member: str) -> str:
+        name = self._prefix + member
+        if len(self) < _MAX_KEPT_NAMES and len(name) <= MAX_NAME_CHARS:
+            self[member] = name
+        return name
+
+
+_KEPT_NAMES = {prefix: _NamesBelow(prefix) for prefix in (_PROPERTIES, _CONTEXT)}
 
 
 def _flatten_value(name: str, value: object, into: Flattened) -> None:
@@ -147,16 +177,16 @@ def document(
     booleans: dict[int, tuple[bool, ...]] = {}
     omitted = flattened.omitted
     for name, value in flattened.values.items():
-        slot = slot_of.get(name)
+        slot, kind = slot_of.get(name), type(value)
         if slot is None:
             omitted += len(value) if isinstance(value, Several) else 1
-        elif isinstance(value, str):
-            strings[slot] = (value,)
-        elif isinstance(value, float):
-            numbers[slot] = (value,)
-        elif isinstance(value, bool):
-            booleans[slot] = (value,)
-        else:
+        elif kind is str:
+            strings[slot] = (value,)  # type: ignore[assignment]  # by its type
+        elif kind is float:
+            numbers[slot] = (value,)  # type: ignore[assignment]
+        elif kind is bool:
+            booleans[slot] = (value,)  # type: ignore[assignment]
+        elif isinstance(value, Several):
             _place_several(slot, value, strings, numbers, booleans)
     return Document(
         event.project,

@@ -19,6 +19,7 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = {
     "kafka": ("benchmarks.ingest", "run_on_kafka"),
     "cassandra": ("benchmarks.cassandra", "run"),
     "elasticsearch": ("benchmarks.elasticsearch", "run"),
+    "elasticsearch-query": ("benchmarks.elasticsearch_query", "run"),
 }
 """Module and function: loaded when Django is set up."""
 

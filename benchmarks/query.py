@@ -26,12 +26,13 @@ ROUNDS = 40
 MEMORY_LIMIT_MB = 300.0
 
 
-def _documents(first: int, count: int, rng: random.Random) -> Sequence[Document]:
-    return [_document(index, rng) for index in range(first, first + count)]
+def some_documents(first: int, count: int, total: int, rng: random.Random) -> Sequence[Document]:
+    """Documents `first`, `first + 1`, … of `total` that are evenly spread over HOURS."""
+    return [_document(index, total, rng) for index in range(first, first + count)]
 
 
-def _document(index: int, rng: random.Random) -> Document:
-    time_ms = START_MS + index * (HOURS * HOUR_MS) // EVENTS
+def _document(index: int, total: int, rng: random.Random) -> Document:
+    time_ms = START_MS + index * (HOURS * HOUR_MS) // total
     key = event_key("bench", f"q-{index}", time_ms)
     return Document(
         project="bench",
@@ -56,7 +57,7 @@ def _load(data_dir: Path) -> None:
     started = time.monotonic()
     try:
         for first in range(0, EVENTS, BATCH):
-            store.write([_documents(first, BATCH, rng)], generations=[1])
+            store.write([some_documents(first, BATCH, EVENTS, rng)], generations=[1])
             if first % (50 * BATCH) == 0:
                 done = first + BATCH
                 say(f"{done:,} of {EVENTS:,} documents, {time.monotonic() - started:.0f} s")

@@ -251,7 +251,9 @@ class KafkaConsumer:
             if bounds is None:
                 continue
             is_inside = position is not None and bounds.start <= position <= bounds.end
-            if position is None and bounds.start == 0:
+            if where in self._sought:  # before the driver knew where to begin
+                self._read_from(driver, where, self._sought[where])
+            elif position is None and bounds.start == 0:
                 self._read_from(driver, where, 0)
             elif is_inside and position is not None:
                 self._read_from(driver, where, position)  # it was moved, or a leader was behind

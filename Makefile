@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 PORT ?= 8000
+MINUTES ?= 10
+SOAK ?= embedded
 VENV := .venv
 PY := $(VENV)/bin/python
 
@@ -48,6 +50,9 @@ bench: $(VENV)/dev.stamp ## benchmarks, a JSON line a figure (BENCH=name for one
 
 faults: $(VENV)/dev.stamp ## the long fault runs
 	$(PY) -m pytest -q -m faults
+
+soak: $(VENV)/dev.stamp ## memory under steady load (MINUTES=10, SOAK=embedded or real), a JSON line a process
+	$(PY) -m pytest -q -m soak --soak-minutes $(MINUTES) --soak-engines $(SOAK) tests/e2e/test_soak.py
 
 format: $(VENV)/dev.stamp ## write the code the way `make lint` wants it
 	$(VENV)/bin/ruff check --fix .

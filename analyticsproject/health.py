@@ -28,7 +28,9 @@ from operations.samples import READERS
 from timeseries.backends import get_series_store
 from warehouse.backends import get_event_store
 
-PING_LIMIT_S = 1.0
+PROBE_LIMIT_S = 1.0
+PING_LIMIT_S = 0.8
+"""Less than the probe has, so that an engine that gives up at its limit can say itself why."""
 CACHED_S = (
     1.0  # probes of several kinds and a page may ask at once: engines are asked once a second
 )
@@ -70,7 +72,7 @@ class Prober:
     """Asks the engines, each in a thread of its own, with a limit."""
 
     pings: Mapping[str, Callable[[], None]] = field(default_factory=lambda: PINGS)
-    limit_s: float = PING_LIMIT_S
+    limit_s: float = PROBE_LIMIT_S
     _running: dict[str, "Future[Finding]"] = field(default_factory=dict, init=False)
     _found: tuple[float, dict[str, Finding]] | None = field(default=None, init=False)
 

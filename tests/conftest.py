@@ -10,6 +10,8 @@ import pytest
 from tests.postgresql_server import postgresql
 
 __all__ = ["postgresql"]
+LONG = ("faults", "soak")
+"""Marks of what runs long."""
 
 if TYPE_CHECKING:
     from tests.key_builders import ProjectKeys
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fault-seed", type=int, default=None, help="run the same faults again")
+    parser.addoption("--soak-minutes", type=float, default=10.0, help="how long the soak runs")
+    parser.addoption("--soak-engines", choices=("embedded", "real"), default="embedded")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,15 +38,15 @@ def pytest_terminal_summary(
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The long fault runs are asked for by name (`-m faults`); nothing else is left out.
+    """What runs long is asked for by name (`-m faults`, `-m soak`); nothing else is left out.
 
     Browser tests come last: Playwright keeps an event loop running in the main thread from the
     first of them to the session's end, and Django refuses its database beside one.
     """
     items.sort(key=lambda item: "browser" in item.path.parts)
-    if "faults" in (config.option.markexpr or ""):
-        return
-    long = [item for item in items if "faults" in item.keywords]
+    asked = config.option.markexpr or ""
+    left_out = {mark for mark in LONG if mark not in asked}
+    long = [item for item in items if left_out.intersection(item.keywords)]
     config.hook.pytest_deselected(items=long)
     items[:] = [item for item in items if item not in long]
 

@@ -110,11 +110,14 @@ def secured_kafka(
 
 
 @pytest.fixture(scope="module")
-def secured_cassandra(request: pytest.FixtureRequest) -> "Iterator[Cluster]":
-    """A node that demands a name and a password: those of SecuredCassandra."""
-    from tests.servers.secured import SecuredCassandra
+def secured_cassandra(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> "Iterator[Cluster]":
+    """A node that demands a name and a password, and TLS on one port: see SecuredCassandra."""
+    from tests.servers.secured import SecuredCassandra, make_certificate
 
-    yield from _own_cluster(request, SecuredCassandra(), 1)
+    made = make_certificate(tmp_path_factory.mktemp("certificate"))
+    yield from _own_cluster(request, SecuredCassandra(certificate=made), 1)
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ def test_publishing_is_refused_soon_and_what_was_never_sent_is_given_back(
         wait_until(lambda: _refuses(feed))
 
     assert all(isinstance(outcome, FeedUnavailable) for outcome in ticket.outcomes())
-    assert "does not answer: is it running?" in str(ticket.outcomes()[0])
+    assert "does not answer: is it running, and does this port of it" in str(ticket.outcomes()[0])
     assert len(caplog.records) == 1
 
 

@@ -1,115 +1,35 @@
 """The feed on Kafka under several real processes: killed, stopped, forked."""
 
-import signal
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
 from feed.ports import Feed
-from tests.contract.feed_driver import (
-    GroupMember,
-    make_records,
-    positions_after,
-    publish,
-    wait_until,
-)
-from tests.contract.feed_process import GROUP, TOPIC, open_feed
-from tests.contract.feed_workers import Start, log_of, starting
+from tests.contract.feed_process import TOPIC
+from tests.contract.feed_processes_contract import FeedProcessesContract, check_producers_killed
+from tests.contract.feed_workers import Start
 from tests.contract.kafka_topics import QUICK, fresh_prefix
 
 
-@pytest.fixture
-def url(kafka_url: str) -> Iterator[str]:
-    with fresh_prefix(kafka_url) as prefix:
-        options = QUICK | {"prefix": prefix, "max_poll_s": "60"}
-        yield f"{kafka_url}?{urlencode(options)}"
+class TestKafkaFeedProcesses(FeedProcessesContract):
+    @pytest.fixture
+    def url(self, kafka_url: str) -> Iterator[str]:
+        with fresh_prefix(kafka_url) as prefix:
+            options = QUICK | {"prefix": prefix, "max_poll_s": "60"}
+            yield f"{kafka_url}?{urlencode(options)}"
 
+    def test_a_producer_killed_as_it_is_told_leaves_what_it_was_told(
+        self, feed: Feed, start: Start
+    ) -> None:
+        check_producers_killed(feed, start, "publish.reported:5")
 
-@pytest.fixture
-def feed(url: str, tmp_path: Path) -> Iterator[Feed]:
-    feed = open_feed(url, tmp_path)
-    feed.ensure_topics()
-    yield feed
-    feed.close()
+    def test_a_connected_handle_works_on_both_sides_of_a_fork(
+        self, feed: Feed, start: Start
+    ) -> None:
+        worker = start("fork_late")
 
+        assert worker.end() == 0
 
-@pytest.fixture
-def start(url: str, tmp_path: Path) -> Iterator[Start]:
-    with starting(url, tmp_path) as start:
-        yield start
-
-
-@pytest.mark.parametrize("crash_point", ["", "publish.reported:5"])
-def test_what_producers_were_told_is_logged_outlives_their_kill(
-    feed: Feed, start: Start, crash_point: str
-) -> None:
-    victim, other = start("produce", crash_point), start("produce")
-    if crash_point:
-        assert victim.end() == -signal.SIGKILL
-    wait_until(lambda: len(other.lines()) > 100 and len(victim.lines()) > 0)
-    victim.kill()
-    journaled = len(other.lines())
-    wait_until(lambda: len(other.lines()) > journaled + 20)
-    other.kill()
-
-    log = log_of(feed)
-
-    assert {*victim.places(), *other.places()} <= log
-    assert len({value for _, _, value in log}) == len(log)
-
-
-def test_a_killed_consumer_is_taken_over_and_nothing_is_left_unread(
-    feed: Feed, start: Start
-) -> None:
-    producer, victim = start("produce"), start("consume")
-    wait_until(lambda: len(victim.places()) > 50)
-    heir = start("consume")
-    wait_until(lambda: len(heir.places()) > 50)
-    victim.kill()
-    wait_until(lambda: {place for place, _, _ in heir.places()} == {0, 1, 2, 3})
-    producer.kill()
-
-    ends = {partition: bounds.end for partition, bounds in feed.bounds(TOPIC).items()}
-    wait_until(lambda: {n: c.position for n, c in feed.committed(GROUP, TOPIC).items()} == ends)
-
-    assert {*victim.places(), *heir.places()} == log_of(feed)
-
-
-def test_a_stopped_member_is_taken_over_and_fenced_when_it_wakes(feed: Feed, start: Start) -> None:
-    publish(feed, TOPIC, make_records(40))
-    sleeper = start("hold")
-    wait_until(lambda: ["holding"] in sleeper.lines())
-    sleeper.signal(signal.SIGSTOP)
-
-    taker = GroupMember(feed, GROUP, TOPIC)
-    wait_until(lambda: len(taker.records) == 40, polling=[taker])
-    assert feed.committed(GROUP, TOPIC) == {}
-    taker.consumer.commit(positions_after(taker.records[:10]))
-    held = feed.committed(GROUP, TOPIC)
-
-    sleeper.signal(signal.SIGCONT)
-    assert sleeper.process.stdin is not None
-    sleeper.process.stdin.write(b"go\n")
-    sleeper.process.stdin.flush()
-    wait_until(lambda: len(sleeper.lines()) == 3, polling=[taker])
-
-    assert sleeper.lines()[1] == ["fenced"]
-    assert sleeper.lines()[2] == ["lost", [[TOPIC, partition] for partition in range(4)]]
-    assert feed.committed(GROUP, TOPIC) == held
-    taker.consumer.close()
-    assert sleeper.end() == 0
-
-
-@pytest.mark.parametrize("role", ["fork", "fork_late"])
-def test_a_handle_works_on_both_sides_of_a_fork_connected_or_not(
-    feed: Feed, start: Start, role: str
-) -> None:
-    worker = start(role)
-
-    assert worker.end() == 0
-
-    assert ["status", 0] in worker.lines()
-    expected = 400 if role == "fork" else 3
-    assert sum(bounds.end for bounds in feed.bounds(TOPIC).values()) == expected
+        assert ["status", 0] in worker.lines()
+        assert sum(bounds.end for bounds in feed.bounds(TOPIC).values()) == 3

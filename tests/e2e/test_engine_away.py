@@ -92,7 +92,7 @@ def test_what_makes_the_engines_says_in_one_sentence_that_one_is_down(
     done = run_command(tmp_path, {SETTINGS[engine]: url}, *arguments_of(command))
 
     assert done.returncode == 1
-    assert f"the engine of {SETTINGS[engine]} is away" in done.stderr
+    assert f"the engine of {SETTINGS[engine]} cannot be used" in done.stderr
     assert "make engines-up" in done.stderr
     (sentence,) = [line for line in done.stderr.splitlines() if "Error:" in line]
     assert sentence.startswith("CommandError: the engine of")

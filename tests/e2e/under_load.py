@@ -42,16 +42,20 @@ class Run:
 
 @contextmanager
 def under_load(
-    data_dir: Path, seed: int, settings: Mapping[str, str] | None = None
+    data_dir: Path,
+    seed: int,
+    settings: Mapping[str, str] | None = None,
+    *,
+    pause_s: float = 0.02,
 ) -> Iterator[Run]:
     """A whole stack with a generator sending to it; at the end the oracle judges. `settings`: of
-    its engines, embedded where there are none."""
+    its engines, embedded where there are none; `pause_s`: between two batches of one sender."""
     with Stack(data_dir, settings or {}) as stack:
         credentials = stack.create_project("faults")
         journal = Journal(data_dir / "journal.ndjson")
         stack.start_all()
         run = Run(stack, credentials, journal)
-        with Generator(stack.url, credentials, journal, seed):
+        with Generator(stack.url, credentials, journal, seed, pause_s=pause_s):
             run.wait_for_progress()
             yield run
             run.wait_for_progress()

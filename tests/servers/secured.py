@@ -130,17 +130,32 @@ def _own_pem(place: Place) -> Path:
     return place.folder / "server.pem"
 
 
+@dataclass
 class SecuredCassandra(Cassandra):
-    """A node that demands a name and a password; it makes `cassandra` itself."""
+    """A node that demands a name and a password, without TLS on the clients' port and with it on
+    the port `secured`; it makes the user `cassandra` itself."""
 
+    port_names: ClassVar[Sequence[str]] = ("clients", "peers", "secured")
     user: ClassVar[str] = "cassandra"
     password: ClassVar[str] = "cassandra"
+    certificate: Certificate = field(kw_only=True)
+
+    def launch(self, place: Place, layout: Layout, supplies: Supplies) -> Launch:
+        """A plain node's; first the certificate goes where the node may read it."""
+        _own_pem(place).write_bytes(self.certificate.both.read_bytes())
+        return super().launch(place, layout, supplies)
 
     def configuration(self, place: Place, layout: Layout) -> dict[str, str]:
         """A plain node's, and more."""
         return super().configuration(place, layout) | {
             "authenticator": "PasswordAuthenticator",
             "authorizer": "CassandraAuthorizer",
+            "native_transport_port_ssl": str(place.ports["secured"]),
+            "client_encryption_options": (
+                "{enabled: true, optional: false, require_client_auth: false, "
+                f"keystore: {_own_pem(place)}, ssl_context_factory: "
+                "{class_name: org.apache.cassandra.security.PEMBasedSslContextFactory}}"
+            ),
         }
 
     def answers(self, place: Place, member_count: int) -> bool:

@@ -31,6 +31,9 @@ driver_logger.addHandler(logging.NullHandler())
 driver_logger.setLevel(logging.CRITICAL + 1)  # one who debugs the driver lowers it
 
 _REFUSED = (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED)
+_NO_LOGIN = "mechanism handshake failed"
+_IN_HANDSHAKE = "in state SSL_HANDSHAKE"
+_UNTRUSTED = "certificate verify failed"
 
 
 class Contact:
@@ -46,16 +49,13 @@ class Contact:
 
     def note_error(self, error: KafkaError) -> None:
         """The driver's error callback. Must not raise: the driver could not carry it."""
-        code = error.code()
         if error.fatal():
             self.is_broken = True
             self._reason = f"the driver gave up this connection ({error.str()})"
-        elif code in _REFUSED:
-            self._reason = refused(self._options)
-        elif code == KafkaError._SSL:
-            self._reason = insecure(self._options, error)
-        elif code != KafkaError._ALL_BROKERS_DOWN:
-            return
+        elif error.code() != KafkaError._ALL_BROKERS_DOWN:
+            self._reason = _reason_in(error, self._options)  # the last word counts
+            if self._reason is None:
+                return
         with self._lock:
             self.down_since_s = self.down_since_s or time.monotonic()
         self._say()
@@ -79,7 +79,7 @@ class Contact:
 
     def reason(self) -> str:
         """Why it does not answer, in words that say what to do."""
-        return self._reason or f"Kafka at {self._options.servers} does not answer: is it running?"
+        return self._reason or silent(self._options)
 
     def _say(self) -> None:
         now_s, sentence = time.monotonic(), self.reason()
@@ -90,11 +90,47 @@ class Contact:
         logger.warning("%s", sentence, extra={"action": "kafka_away"})
 
 
+def _reason_in(error: KafkaError, options: Options) -> str | None:
+    """What somebody must mend, if the error says so: the driver has one code for several."""
+    code, words = error.code(), error.str()
+    if code in _REFUSED:
+        return without_login(options) if _NO_LOGIN in words else refused(options)
+    if code != KafkaError._SSL and _IN_HANDSHAKE not in words:
+        return None
+    return untrusted(options) if _UNTRUSTED in words else insecure(options, error)
+
+
 def refused(options: Options) -> str:
     """The sentence for a wrong user or password."""
     return (
         f"Kafka at {options.servers} refuses user {options.user!r} with this password "
         f"({options.sasl_mechanism}): correct user and password in WEIR_FEED_URL"
+    )
+
+
+def silent(options: Options) -> str:
+    """The sentence for no answer. A broker that hears another protocol than its port's hangs up,
+    as one that stops does."""
+    return (
+        f"Kafka at {options.servers} does not answer: is it running, and does this port of it "
+        f"speak {options.security_protocol} (security_protocol in WEIR_FEED_URL)?"
+    )
+
+
+def without_login(options: Options) -> str:
+    """The sentence for a port that knows no such login."""
+    return (
+        f"Kafka at {options.servers} takes no login by {options.sasl_mechanism} on this port: "
+        "correct sasl_mechanism, security_protocol or the port in WEIR_FEED_URL"
+    )
+
+
+def untrusted(options: Options) -> str:
+    """The sentence for a certificate of nobody who is trusted, or of another host."""
+    return (
+        f"Kafka at {options.servers} shows a certificate that cannot be verified: name the file of "
+        "the authority that signed it with ca=, and the broker as the certificate does, in "
+        "WEIR_FEED_URL"
     )
 
 

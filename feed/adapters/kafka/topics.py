@@ -16,6 +16,8 @@ from feed.errors import FeedError, FeedUnavailable, UnsafeTopic
 from feed.topics import Topic
 
 ASK_S = 5.0
+LEADERS_S = 30.0
+"""A busy broker takes seconds to lead its new partitions."""
 HOUR_MS = 3_600_000
 MAX_REPLICATION = 3
 
@@ -53,7 +55,7 @@ class TopicMaker:
     def _led(self, *, at_least: int) -> Mapping[Topic, Any]:
         """The four topics, once every partition has a leader: brokers learn of a new topic later
         than they say that it was made. What comes is the driver's metadata, untyped."""
-        deadline_s = time.monotonic() + ASK_S
+        deadline_s = time.monotonic() + LEADERS_S
         while True:
             found = {topic: self._find(topic) for topic in Topic}
             if all(_is_led(each, at_least=at_least) for each in found.values()):

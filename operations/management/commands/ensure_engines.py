@@ -37,7 +37,7 @@ class Command(BaseCommand):
 def _or_refuse(
     ensure: Callable[[], Sequence[str]], name: str, entry: Mapping[str, Any]
 ) -> Sequence[str]:
-    """Raises CommandError; where a server is away it says what to do."""
+    """Raises CommandError; where a server is away or lets nobody in it says what to do."""
     try:
         return ensure()
     except AWAY as exc:
@@ -45,8 +45,8 @@ def _or_refuse(
             raise CommandError(str(exc)) from exc
         said = str(exc).rstrip(".")
         raise CommandError(
-            f"the engine of {name} is away ({said}): start it (on this machine: make engines-up), "
-            "then run this again"
+            f"the engine of {name} cannot be used ({said}): mend that, or start it (on this "
+            "machine: make engines-up), then run this again"
         ) from exc
     except (FeedError, StoreError, SeriesError, ImportError, ValueError) as exc:
         raise CommandError(str(exc)) from exc

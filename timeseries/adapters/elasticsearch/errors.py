@@ -4,7 +4,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from elastic_transport import ApiError, ConnectionTimeout, SerializationError, TransportError
+from elastic_transport import (
+    ApiError,
+    ConnectionTimeout,
+    SerializationError,
+    TlsError,
+    TransportError,
+)
 from elasticsearch import UnsupportedProductError
 
 from timeseries.errors import (
@@ -17,7 +23,7 @@ from timeseries.errors import (
 
 RETRY_S = 1.0
 _BUSY = frozenset({429, 502, 503, 504})
-_REFUSED = frozenset({401, 403})
+URL = "WEIR_TIMESERIES_URL"
 _COSTLY = frozenset(
     {
         "too_many_buckets_exception",
@@ -42,9 +48,11 @@ def translated(what: str) -> Iterator[None]:
         raise SeriesUnavailable(
             f"what answers at WEIR_TIMESERIES_URL is not Elasticsearch: {what}"
         ) from exc
+    except TlsError as exc:
+        raise SeriesUnavailable(_tls_sentence(str(exc.message), what)) from exc
     except (TransportError, SerializationError) as exc:
         raise SeriesUnavailable(
-            f"Elasticsearch cannot be reached ({_reason(exc)}): {what}"
+            f"Elasticsearch cannot be reached ({_reason(exc)}): {what}{_hint(exc)}"
         ) from exc
     except ApiError as exc:
         raise of_answer(exc.meta.status, exc.body, what) from exc
@@ -53,11 +61,18 @@ def translated(what: str) -> Iterator[None]:
 def of_answer(status: int, body: object, what: str) -> SeriesError:
     """The error that an answer other than 2xx stands for."""
     kind, reason = error_in(body)
-    if status in _REFUSED:
+    if status == 401:
         return SeriesUnavailable(
-            f"Elasticsearch refuses this user ({status}): {what}; put the right user:password@ into"
-            " WEIR_TIMESERIES_URL, percent-encoded"
+            f"Elasticsearch refuses this user or the password ({status}): {what}; put the right"
+            f" user:password@ into {URL}, percent-encoded"
         )
+    if status == 403 and kind == "security_exception":
+        return SeriesUnavailable(
+            f"Elasticsearch does not let this user do it ({reason}): {what}; grant it, or name"
+            f" another user in {URL}"
+        )
+    if status == 403:
+        return SeriesUnavailable(f"Elasticsearch is closed to it ({kind}: {reason}): {what}")
     if kind in _SLOW or (kind == "search_phase_execution_exception" and "time" in reason):
         return QueryTimeout()
     if kind in _COSTLY or _cause_in(body) in _COSTLY:
@@ -89,6 +104,26 @@ def _cause_in(body: object) -> str:
     while isinstance(error, Mapping) and isinstance(error.get("caused_by"), Mapping):
         error = error["caused_by"]
     return str(error.get("type")) if isinstance(error, Mapping) else ""
+
+
+def _tls_sentence(words: str, what: str) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in words:
+        return (
+            f"Elasticsearch shows a certificate that cannot be verified: {what}; name the file"
+            " of the authority that signed it with ca=, and the host as the certificate does, in"
+            f" {URL}"
+        )
+    return (
+        f"Elasticsearch and this process do not agree on TLS ({words[:200]}): {what}; a server"
+        f" without TLS takes elasticsearch+http in {URL}"
+    )
+
+
+def _hint(exc: TransportError | SerializationError) -> str:
+    """A port that demands TLS hangs up on whom speaks without, as a node that stops does."""
+    if "Connection aborted" not in str(exc.message):
+        return ""
+    return f"; if the server demands TLS, it takes elasticsearch+https in {URL}"
 
 
 def _reason(exc: TransportError | SerializationError) -> str:

@@ -18,6 +18,7 @@ from cassandra.cluster import NoHostAvailable
 from cassandra.connection import (
     ConnectionBusy,
     ConnectionException,
+    ConnectionShutdown,
     ProtocolError,
     ProtocolVersionUnsupported,
 )
@@ -39,6 +40,7 @@ FAULTS = (
 )
 """Everything that a driver call raises when Cassandra, not our code, is the reason."""
 _CROWDED = (OverloadedErrorMessage, ConnectionBusy, NoConnectionsAvailable)
+_HUNG_UP = (ConnectionResetError, BrokenPipeError, ConnectionShutdown)
 _MISSING = ("unconfigured table", "does not exist", "unknown keyspace", "non existing keyspace")
 URL = "WEIR_WAREHOUSE_URL"
 
@@ -72,7 +74,10 @@ def translated(exc: Exception, options: StoreOptions) -> StoreBackpressure:
             f"Cassandra at {where} did not answer in time: it is overloaded or hangs; see its log"
         )
     if isinstance(causes[-1], OSError | ConnectionException | NoHostAvailable):
-        return StoreUnavailable(f"Cassandra at {where} cannot be reached: {_short(causes[-1])}")
+        return StoreUnavailable(
+            f"Cassandra at {where} cannot be reached: {_short(causes[-1])}"
+            f"{_hint(causes[-1], options)}"
+        )
     return StoreUnavailable(f"Cassandra at {where} did not do it: {_short(causes[-1])}")
 
 
@@ -100,13 +105,38 @@ def _setting_sentence(cause: BaseException, options: StoreOptions) -> str | None
             f"({_short(cause)}): grant it on keyspace {options.keyspace}"
         )
     if isinstance(cause, ProtocolVersionUnsupported):
-        return f"Cassandra at {where} is too old: Weir needs 4.1 or newer"
+        return f"Cassandra at {where} is too old and Weir needs 4.1 or newer: upgrade it"
     if isinstance(cause, InvalidRequest | RequestValidationException) and is_missing_table(cause):
         return (
             f"Cassandra at {where} has no keyspace {options.keyspace} with the tables of Weir: "
             "make them with: manage.py ensure_engines"
         )
+    if isinstance(cause, OSError):
+        return _tls_sentence(str(cause), where)
     return None
+
+
+def _tls_sentence(words: str, where: str) -> str | None:
+    """The driver wraps what the handshake said into an error of its own: only the words are
+    left."""
+    if "CERTIFICATE_VERIFY_FAILED" in words:
+        return (
+            f"Cassandra at {where} shows a certificate that cannot be verified: name the file of "
+            f"the authority that signed it with ca=, and the host as the certificate does, in {URL}"
+        )
+    if "[SSL" in words:
+        return (
+            f"Cassandra at {where} and this process do not agree on TLS "
+            f"({words.rpartition('Last error: ')[2]}): correct the port, or ssl and ca, in {URL}"
+        )
+    return None
+
+
+def _hint(cause: BaseException, options: StoreOptions) -> str:
+    """A port that demands TLS hangs up on whom speaks without, as a node that stops does."""
+    if options.uses_tls or not isinstance(cause, _HUNG_UP):
+        return ""
+    return f"; if this port of it demands TLS, add ssl=true or ca= to {URL}"
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:

@@ -169,7 +169,9 @@ class CassandraSession:
         version: str = session.execute("SELECT release_version FROM system.local").one()[0]
         found = _VERSION.match(version)
         if found is None or (int(found[1]), int(found[2])) < OLDEST:
-            raise StoreUnavailable(f"{self._where()} is version {version}: Weir needs 4.1 or newer")
+            raise StoreUnavailable(
+                f"{self._where()} is version {version} and Weir needs 4.1 or newer: upgrade it"
+            )
 
     def _give_up_when_useless(self) -> None:
         if self._connected is not None and self._monotonic_s() - self._good_at_s > USELESS_S:

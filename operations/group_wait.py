@@ -85,9 +85,7 @@ def _behind(feed: Feed, groups: Sequence[Group], ends: Mapping[int, int]) -> dic
     return left
 
 
-def _check(
-    group: Group, left: int, *, waits_s: float, without_s: float, waiting: Waiting
-) -> None:
+def _check(group: Group, left: int, *, waits_s: float, without_s: float, waiting: Waiting) -> None:
     reader = _READERS[group]
     missing = f"{left} records of the feed are not in the {reader.target} yet"
     if without_s > 0 and without_s >= min(waiting.grace_s, waiting.limit_s):

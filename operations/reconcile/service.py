@@ -5,12 +5,11 @@ and projector have handled everything that the feed held in between: docs/decisi
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 from itertools import islice, takewhile
 
 from feed.event import HOUR_MS
-from operations.reconcile.comparison import Difference, HourPair, Kind
+from operations.reconcile.comparison import Difference, HourPair
+from operations.reconcile.outcome import Counts, Hour, Summary
 from operations.reconcile.passing import Passing
 from operations.reconcile.sides import Sides, Span
 
@@ -19,92 +18,58 @@ CHUNK = 10_000
 NARROWED_FROM = 20_000
 """An hour of so many events is searched minute by minute, by figures first."""
 MINUTE_MS = 60_000
-MOST_KEPT = 1_000
-
-
-class HourState(StrEnum):
-    """SAME: nothing differs but what was on its way. LAGGING: figures differ, and it could not be
-    waited until that can be told from lag."""
-
-    SAME = "same"
-    LAGGING = "lagging"
-    DIFFERENT = "different"
-
-
-def worst(states: Sequence[HourState]) -> HourState:
-    """What is to be said of several hours: SAME of none."""
-    order = list(HourState)
-    return max(states, key=order.index, default=HourState.SAME)
-
-
-@dataclass(slots=True)
-class Hour:
-    """What came of one hour. `warehouse` and `view` are counts at the first look. Of the keys that
-    differ there are `missing`, `changed` and `extra`, and the first of them in `differences`;
-    `on_the_way` are those that no longer did at the second look."""
-
-    hour_ms: int
-    warehouse: int
-    view: int
-    state: HourState = HourState.SAME
-    missing: int = 0
-    changed: int = 0
-    extra: int = 0
-    on_the_way: int = 0
-    differences: list[Difference] = field(default_factory=list)
-
-    def add(self, found: Sequence[Difference], *, looked_at: int, most_kept: int) -> None:
-        """What a second look at so many keys found."""
-        kinds = [difference.kind for difference in found]
-        self.missing += kinds.count(Kind.MISSING)
-        self.changed += kinds.count(Kind.CHANGED)
-        self.extra += kinds.count(Kind.EXTRA)
-        self.on_the_way += looked_at - len(found)
-        self.differences += found[: most_kept - len(self.differences)]
-        if found:
-            self.state = HourState.DIFFERENT
 
 
 class Reconciliation:
-    """One comparison. `most_kept` bounds the keys kept of an hour; `found` is told of every
-    difference, a chunk at a time, in order of keys within an hour: what a repair replays."""
+    """One comparison of what occurred in `span`. `most_kept` bounds the keys kept of an hour;
+    `found` is told of every difference, a chunk at a time, in order of keys: a repair's seam."""
 
     def __init__(
         self,
         sides: Sides,
+        span: Span,
         passing: Passing,
         *,
-        most_kept: int = MOST_KEPT,
+        most_kept: int,
         found: Callable[[Sequence[Difference]], None] = lambda _: None,
     ) -> None:
-        self._sides, self._passing = sides, passing
+        self.sides, self.span = sides, span
+        self.summary = Summary()
+        self._passing = passing
         self._most_kept, self._found = most_kept, found
 
-    def hours(self, span: Span) -> Iterator[Hour]:
-        """Every hour in which either side has something, ascending; memory is bounded by a chunk
-        of keys and a page of each side. Raises as Sides, and FeedUnavailable."""
-        for pair in self._sides.hours(span):
-            hour = Hour(pair.hour_ms, *pair.counts)
+    @property
+    def lag(self) -> str | None:
+        """Who was behind, in a sentence; None while both groups came in time."""
+        return self._passing.lag
+
+    def hours(self) -> Iterator[Hour]:
+        """Every hour in which either side has something, ascending, counted into the summary;
+        memory is bounded by a chunk of keys and a page of each side. Raises as Sides, and
+        FeedUnavailable."""
+        for pair in self.sides.hours(self.span):
+            hour = Hour(pair.hour_ms, Counts(*pair.counts))
             if not pair.agrees:
-                self._settle(hour, pair, span)
+                self._settle(hour, pair)
+            self.summary.add(hour)
             yield hour
 
-    def _settle(self, hour: Hour, pair: HourPair, whole: Span) -> None:
-        for span in self._spans(pair, whole):
+    def _settle(self, hour: Hour, pair: HourPair) -> None:
+        for span in self._spans(pair):
             if not self._settle_span(hour, span):
-                hour.state = worst([hour.state, HourState.LAGGING])
+                hour.add_lag()
                 return
 
-    def _spans(self, pair: HourPair, whole: Span) -> Iterator[Span]:
+    def _spans(self, pair: HourPair) -> Iterator[Span]:
         """Parts of the hour in which keys are to be looked at."""
-        start_ms = max(pair.hour_ms, whole.start_ms)
-        end_ms = min(pair.hour_ms + HOUR_MS, whole.end_ms)
+        start_ms = max(pair.hour_ms, self.span.start_ms)
+        end_ms = min(pair.hour_ms + HOUR_MS, self.span.end_ms)
         if max(pair.counts) < NARROWED_FROM:
             yield Span(start_ms, end_ms)
             return
         while start_ms < end_ms:
             minute = Span(start_ms, min(start_ms - start_ms % MINUTE_MS + MINUTE_MS, end_ms))
-            if not all(part.agrees for part in self._sides.hours(minute)):
+            if not all(part.agrees for part in self.sides.hours(minute)):
                 yield minute
             start_ms = minute.end_ms
 
@@ -114,7 +79,7 @@ class Reconciliation:
         while True:
             if self._passing.lag is not None:
                 return False
-            first = list(islice(self._sides.differences(span, after=after), CHUNK))
+            first = list(islice(self.sides.differences(span, after=after), CHUNK))
             if not first:
                 return True
             if not self._passing.have_passed():
@@ -132,6 +97,6 @@ class Reconciliation:
         between is of a newer record, which may be on its way."""
         last, held = first[-1].key, set(first)
         second = takewhile(
-            lambda difference: difference.key <= last, self._sides.differences(span, after=after)
+            lambda difference: difference.key <= last, self.sides.differences(span, after=after)
         )
         return [difference for difference in second if difference in held]

@@ -3,7 +3,7 @@
 import gzip
 import os
 import sys
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -18,7 +18,7 @@ from feed.errors import FeedError
 from feed.topics import Group
 from operations.exporting import pages
 from operations.group_wait import GroupsBehind, Waiting, wait_for_groups
-from operations.time_arguments import moment_ms
+from operations.time_arguments import moment_ms, whole_seconds
 from warehouse.backends import get_event_store
 from warehouse.errors import StoreError
 from warehouse.ports import ScanWindow
@@ -64,7 +64,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--wait",
             dest="wait_s",
-            type=_seconds,
+            type=whole_seconds,
             default=DEFAULT_WAIT_S,
             metavar="SECONDS",
             help="at most so long for the warehouse sink (default 60)",
@@ -135,9 +135,3 @@ def _window(options: dict[str, Any]) -> ScanWindow:
     if options["start_ms"] >= options["end_ms"]:
         raise CommandError("--from must be before --to: the end is not part of the export")
     return ScanWindow(project, options["start_ms"], options["end_ms"])
-
-
-def _seconds(text: str) -> float:
-    if not (text.isascii() and text.isdigit() and len(text) <= 6):
-        raise ArgumentTypeError(f"{text!r} is not a whole number of seconds")
-    return float(text)

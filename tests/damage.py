@@ -63,7 +63,7 @@ class EmbeddedDamage:
             with writing(connection):
                 query = "SELECT id FROM projects WHERE name = ?"
                 ((project,),) = connection.execute(query, (self._project,)).fetchall()
-                yield connection, project
+                yield connection, int(str(project))
         finally:
             connection.close()
 

@@ -4,7 +4,9 @@ A difference is what was there at a first look and is there unchanged at a secon
 and projector have handled everything that the feed held in between: docs/decisions/0027.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice, takewhile
 
 from feed.event import HOUR_MS
@@ -17,7 +19,20 @@ CHUNK = 10_000
 """Keys that differ at a first look and are held until the second one."""
 NARROWED_FROM = 20_000
 """An hour of so many events is searched minute by minute, by figures first."""
+SETTLED_EVERY_S = 3.0
+"""So long first looks are gathered: hours share a wait, since with late events all of them differ
+at any moment."""
 MINUTE_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The keys above `after` in the span that differed at a first look, as many as were taken."""
+
+    hour: Hour
+    span: Span
+    after: bytes | None
+    first: list[Difference]
 
 
 class Reconciliation:
@@ -45,20 +60,62 @@ class Reconciliation:
 
     def hours(self) -> Iterator[Hour]:
         """Every hour in which either side has something, ascending, counted into the summary;
-        memory is bounded by a chunk of keys and a page of each side. Raises as Sides, and
+        memory is bounded by two chunks of keys and a page of each side. Raises as Sides, and
         FeedUnavailable."""
+        compared: list[Hour] = []
+        looks: list[_Look] = []
+        due_s = 0.0
         for pair in self.sides.hours(self.span):
+            if not looks:
+                due_s = time.monotonic() + SETTLED_EVERY_S
             hour = Hour(pair.hour_ms, Counts(*pair.counts))
+            compared.append(hour)
             if not pair.agrees:
-                self._settle(hour, pair)
+                self._look(hour, pair, looks)
+            if not looks or time.monotonic() >= due_s:
+                self._settle(looks)
+                yield from self._counted(compared)
+        self._settle(looks)
+        yield from self._counted(compared)
+
+    def _counted(self, compared: list[Hour]) -> Iterator[Hour]:
+        """Every one, which leaves none."""
+        hours = list(compared)
+        compared.clear()
+        for hour in hours:
             self.summary.add(hour)
             yield hour
 
-    def _settle(self, hour: Hour, pair: HourPair) -> None:
+    def _look(self, hour: Hour, pair: HourPair, looks: list[_Look]) -> None:
+        """First looks at an hour whose figures differ, added to those that are not settled yet;
+        they are settled when they hold a chunk."""
         for span in self._spans(pair):
-            if not self._settle_span(hour, span):
-                hour.add_lag()
-                return
+            after: bytes | None = None
+            while True:
+                if self._passing.lag is not None:
+                    hour.add_lag()
+                    return
+                first = list(islice(self.sides.differences(span, after=after), CHUNK))
+                if first:
+                    looks.append(_Look(hour, span, after, first))
+                if sum(len(look.first) for look in looks) >= CHUNK:
+                    self._settle(looks)
+                if len(first) < CHUNK:
+                    break  # the span's end was seen; what came since is not chased
+                after = first[-1].key
+
+    def _settle(self, looks: list[_Look]) -> None:
+        """Second looks, after one wait for all; none is left."""
+        passed = not looks or self._passing.have_passed()
+        for look in looks:
+            if not passed:
+                look.hour.add_lag()
+                continue
+            lasting = self._lasting(look)
+            look.hour.add(lasting, looked_at=len(look.first), most_kept=self._most_kept)
+            if lasting:
+                self._found(lasting)
+        looks.clear()
 
     def _spans(self, pair: HourPair) -> Iterator[Span]:
         """Parts of the hour in which keys are to be looked at."""
@@ -73,30 +130,12 @@ class Reconciliation:
                 yield minute
             start_ms = minute.end_ms
 
-    def _settle_span(self, hour: Hour, span: Span) -> bool:
-        """Two looks at each chunk of keys that differ; False when lag does not allow a second."""
-        after: bytes | None = None
-        while True:
-            if self._passing.lag is not None:
-                return False
-            first = list(islice(self.sides.differences(span, after=after), CHUNK))
-            if not first:
-                return True
-            if not self._passing.have_passed():
-                return False
-            lasting = self._lasting(first, span, after)
-            hour.add(lasting, looked_at=len(first), most_kept=self._most_kept)
-            if lasting:
-                self._found(lasting)
-            after = first[-1].key
-
-    def _lasting(
-        self, first: Sequence[Difference], span: Span, after: bytes | None
-    ) -> list[Difference]:
+    def _lasting(self, look: _Look) -> list[Difference]:
         """Those that are still there, with the same content on both sides. A key that changed in
         between is of a newer record, which may be on its way."""
-        last, held = first[-1].key, set(first)
+        last, held = look.first[-1].key, set(look.first)
         second = takewhile(
-            lambda difference: difference.key <= last, self.sides.differences(span, after=after)
+            lambda difference: difference.key <= last,
+            self.sides.differences(look.span, after=look.after),
         )
         return [difference for difference in second if difference in held]

@@ -1,14 +1,16 @@
 """Only what persists is a difference: what is on its way is waited for, or said to lag."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from feed.event import HOUR_MS, Event
+from feed.ports import Feed
 from feed.topics import Group
 from operations import group_wait
+from operations.group_wait import Waiting
 from operations.reconcile import service
 from operations.reconcile.comparison import Difference, Kind
 from operations.reconcile.opening import LAST_MS, open_reconciliation
@@ -213,19 +215,58 @@ def test_a_difference_proven_before_the_lag_stays_one(
 def test_who_has_fallen_behind_once_is_not_waited_for_again(
     pipeline: LocalPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(service, "SETTLED_EVERY_S", -1.0)
     handled(pipeline, spread(2, step_ms=HOUR_MS))
     pipeline.publish_events(spread(3, step_ms=HOUR_MS))
     pipeline.store()
-    waits: list[object] = []
-    monkeypatch.setattr(
-        "operations.reconcile.passing.wait_for_groups",
-        lambda *given: [waits.append(given), group_wait.wait_for_groups(*given)],
-    )
+    waits: list[Waiting] = []
+
+    def wait(feed: Feed, groups: Sequence[Group], waiting: Waiting) -> None:
+        waits.append(waiting)
+        group_wait.wait_for_groups(feed, groups, waiting)
+
+    monkeypatch.setattr("operations.reconcile.passing.wait_for_groups", wait)
 
     opened, hours, _ = reconcile(wait_s=0.0)
 
     assert [hour.state for hour in hours] == [State.LAGGING] * 3
     assert (len(waits), opened.summary.state) == (1, State.LAGGING)
+
+
+@pytest.mark.parametrize(("every_s", "waits"), [(3600.0, 1), (-1.0, 5)])
+def test_hours_share_a_wait_for_a_while(
+    pipeline: LocalPipeline, monkeypatch: pytest.MonkeyPatch, every_s: float, waits: int
+) -> None:
+    monkeypatch.setattr(service, "SETTLED_EVERY_S", every_s)
+    lost = spread(5, step_ms=HOUR_MS)
+    pipeline.events.append([make_row(event) for event in lost])
+    waited: list[int] = []
+
+    opened = between_looks(pipeline, lambda: waited.append(len(waited)))
+    hours = list(opened.hours())
+
+    assert len(waited) == waits
+    assert [each.key for hour in hours for each in hour.differences] == [e.key for e in lost]
+    assert (opened.summary.hour_count, opened.summary.counts.missing) == (5, 5)
+
+
+def test_events_that_come_behind_a_look_are_not_chased(
+    pipeline: LocalPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "CHUNK", 3)
+    comes = iter(spread(50, step_ms=1000))
+
+    class Coming(Sides):
+        def differences(self, span: Span, *, after: bytes | None) -> Iterator[Difference]:
+            yield from super().differences(span, after=after)
+            pipeline.events.append([make_row(next(comes))])
+
+    pipeline.events.append([make_row(next(comes)) for _ in range(2)])
+    sides = Coming("demo", 1, pipeline.events, pipeline.series)
+    opened = Reconciliation(sides, WHOLE, Passing(pipeline.feed, wait_s=0.0), most_kept=100)
+    (hour,) = opened.hours()
+
+    assert (hour.counts.missing, len(list(comes))) == (2, 46)
 
 
 def test_a_key_that_a_newer_record_changed_between_the_looks_is_no_difference(

@@ -96,7 +96,7 @@ def test_a_gap_covers_everything_in_a_bounded_number_of_spans(
     spans = gap.spans
     assert len(spans) <= most
     assert all(one.end_ms < other.start_ms for one, other in zip(spans, spans[1:], strict=False))
-    times = {time for chunk in chunks for time in chunk}
-    assert all(any(start <= time < end for start, end in spans) for time in times)
-    if len(times) <= most:
-        assert {time for start, end in spans for time in range(start, end)} == times
+    lost = {time for times in chunks for time in times}
+    assert all(any(start <= time < end for start, end in spans) for time in lost)
+    if len(lost) <= most:
+        assert {time for start, end in spans for time in range(start, end)} == lost

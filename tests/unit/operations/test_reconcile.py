@@ -266,7 +266,7 @@ def test_events_that_come_behind_a_look_are_not_chased(
     opened = Reconciliation(sides, WHOLE, Passing(pipeline.feed, wait_s=0.0), most_kept=100)
     (hour,) = opened.hours()
 
-    assert (hour.counts.missing, len(list(comes))) == (2, 46)
+    assert (hour.counts.missing, len(list(comes))) == (2, 47)
 
 
 def test_a_key_that_a_newer_record_changed_between_the_looks_is_no_difference(

@@ -1,4 +1,4 @@
-"""What the port reads besides figures: keys, versions, hours, entries, event names. Each call is inside
+"""What the port reads besides figures: keys, versions, hours, entries, names. Each call is inside
 `reading`."""
 
 from collections.abc import Iterator, Sequence

@@ -33,7 +33,7 @@ class DifferenceSerializer(serializers.Serializer[Difference]):
         return key_text(difference.key)
 
 
-class CountsSerializer(serializers.Serializer[object]):
+class ReconciledCountsSerializer(serializers.Serializer[object]):
     """Counts of an hour, or of all."""
 
     warehouse = serializers.IntegerField(help_text="events, at the first look")
@@ -51,7 +51,7 @@ class HourSerializer(serializers.Serializer[object]):
 
     hour = TimeField(source="hour_ms")
     state = serializers.ChoiceField(STATES)
-    counts = CountsSerializer()
+    counts = ReconciledCountsSerializer()
     differences = DifferenceSerializer(many=True)
 
 
@@ -62,7 +62,7 @@ class SummarySerializer(serializers.Serializer[object]):
     generation = serializers.IntegerField(source="sides.generation", help_text="of the view")
     state = serializers.ChoiceField(STATES, source="summary.state")
     hours = serializers.IntegerField(source="summary.hour_count", help_text="that hold anything")
-    counts = CountsSerializer(source="summary.counts")
+    counts = ReconciledCountsSerializer(source="summary.counts")
     lag = serializers.CharField(
         allow_null=True, help_text="who was behind, where that kept a difference from being told"
     )

@@ -1,4 +1,4 @@
-"""Times on a command line: dates or RFC 3339, in UTC where nothing else is said."""
+"""Times on a command line: dates or RFC 3339, in UTC where nothing else is said; durations."""
 
 from argparse import ArgumentTypeError
 from datetime import UTC, date, datetime
@@ -17,6 +17,13 @@ def moment_ms(text: str) -> int:
             f"{text!r} is no time: use 2026-11-01, or 2026-11-01T12:30:00Z, from 1970 on"
         )
     return time_ms
+
+
+def whole_seconds(text: str) -> float:
+    """A duration. Raises ArgumentTypeError."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 6):
+        raise ArgumentTypeError(f"{text!r} is not a whole number of seconds")
+    return float(text)
 
 
 def _midnight_ms(text: str) -> int | None:

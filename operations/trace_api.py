@@ -11,18 +11,16 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from access.claims import Claims, Scope
-from access.drf import TokenView, claims_of
-from access.problems import Code, FieldError, Problem
+from access.claims import Scope
+from access.drf import TokenView
 from feed.event import EventKey, event_key, parse_key
 from ingest.identifiers import time_in_id
 from ingest.timestamps import parse_time
+from operations.api_problems import engines_answering, project_seen_whole, wrong_parameter
 from operations.serializers import TimeField
-from operations.trace import Trace, trace
+from operations.trace import trace
 from timeseries.backends import get_series_store
-from timeseries.errors import SeriesBackpressure
 from warehouse.backends import get_event_store
-from warehouse.errors import StoreBackpressure
 
 MAX_ID_CHARS = 128
 LAST_MS = 2**48 - 1
@@ -96,11 +94,14 @@ class TraceView(TokenView):
     )
     def get(self, request: Request, key: str) -> Response:
         """Of the token's own project. Null: not seen yet."""
+        project = project_seen_whole(request)
         try:
             parsed = parse_key(key)
         except ValueError as exc:
-            raise _refused("key", "a key has 36 characters, as in the answer to a send") from exc
-        return _answer(claims_of(request), parsed, event_id=None)
+            raise wrong_parameter(
+                "key", "a key has 36 characters, as in the answer to a send"
+            ) from exc
+        return _answer(project, parsed, event_id=None)
 
 
 class TraceByIdView(TokenView):
@@ -126,16 +127,15 @@ class TraceByIdView(TokenView):
     )
     def get(self, request: Request) -> Response:
         """Of the token's own project. Null: not seen yet."""
-        claims = claims_of(request)
+        project = project_seen_whole(request)
         event_id, time_ms = _parameters(request.query_params)
-        key = event_key(claims.project, event_id, time_ms)
-        return _answer(claims, key, event_id=event_id)
+        return _answer(project, event_key(project, event_id, time_ms), event_id=event_id)
 
 
 def _parameters(given: Mapping[str, str]) -> tuple[str, int]:
     event_id = given.get("id", "")
     if not 1 <= len(event_id) <= MAX_ID_CHARS or "\0" in event_id:
-        raise _refused("id", f"id takes 1 to {MAX_ID_CHARS} characters, without NUL")
+        raise wrong_parameter("id", f"id takes 1 to {MAX_ID_CHARS} characters, without NUL")
     text = given.get("timestamp")
     if text is None:
         time_ms = time_in_id(event_id)
@@ -144,40 +144,16 @@ def _parameters(given: Mapping[str, str]) -> tuple[str, int]:
         time_ms = parse_time(int(text) if _EPOCH_MS.fullmatch(text) else text)
         advice = "timestamp takes RFC 3339 (with + written as %2B) or epoch milliseconds"
     if time_ms is None or not 0 <= time_ms <= LAST_MS:
-        raise _refused("timestamp", advice)
+        raise wrong_parameter("timestamp", advice)
     return event_id, time_ms
 
 
-def _refused(field: str, detail: str) -> Problem:
-    return Problem(
-        400, Code.INVALID_QUERY, detail, errors=[FieldError(Code.INVALID_QUERY, field=field)]
-    )
-
-
-def _answer(claims: Claims, key: EventKey, *, event_id: str | None) -> Response:
-    if claims.filter is not None:
-        # A trace would tell of events that the token's every query leaves out.
-        detail = "this token sees a part of the project alone: a trace needs one without a filter"
-        raise Problem(403, Code.MISSING_SCOPE, detail)
-    found = _trace(claims.project, key, event_id)
-    return Response(TraceSerializer(found).data, headers={"Cache-Control": "no-store"})
-
-
-def _trace(project: str, key: EventKey, event_id: str | None) -> Trace:
-    try:
-        return trace(
+def _answer(project: str, key: EventKey, *, event_id: str | None) -> Response:
+    with engines_answering():
+        found = trace(
             project, key, event_id=event_id, events=get_event_store(), series=get_series_store()
         )
-    except StoreBackpressure as exc:
-        raise _later(Code.STORE_UNAVAILABLE, "the warehouse does not answer", exc) from exc
-    except SeriesBackpressure as exc:
-        raise _later(Code.INDEX_UNAVAILABLE, "the view does not answer", exc) from exc
-
-
-def _later(code: Code, what: str, exc: StoreBackpressure | SeriesBackpressure) -> Problem:
-    retry_after_s = max(1, round(exc.retry_after_s))
-    headers = {"Retry-After": str(retry_after_s)}
-    return Problem(503, code, f"{what}: try again in {retry_after_s} s", headers=headers)
+    return Response(TraceSerializer(found).data, headers={"Cache-Control": "no-store"})
 
 
 urlpatterns: list[URLPattern] = [

@@ -4,9 +4,11 @@ from django.urls import URLPattern, URLResolver, path
 
 from operations import pages, trace_api
 from operations.api import LagView, StatusView
+from operations.reconcile import api as reconcile_api
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *trace_api.urlpatterns,
+    *reconcile_api.urlpatterns,
     path("v1/lag", LagView.as_view(), name="lag"),
     path("v1/status", StatusView.as_view(), name="status"),
     path("admin/pipeline.json", pages.pipeline_figures, name="pipeline-figures"),

@@ -99,6 +99,15 @@ class KeyPage:
     next_key: bytes | None
 
 
+class Entry(NamedTuple):
+    """What verification compares of a document."""
+
+    key: bytes
+    event: str
+    version: int
+    hash24: int
+
+
 class SeriesStore(Protocol):
     """A handle on the view for one process; thread-safe."""
 
@@ -152,7 +161,20 @@ class SeriesStore(Protocol):
         self, project: str, start_ms: int, end_ms: int, *, generation: int
     ) -> Iterator[DocumentHour]:
         """Exact counts and hash sums by (hour, event), ascending, over times in [start_ms,
-        end_ms)."""
+        end_ms): always of the documents themselves, so that verification relies on no rollup."""
+
+    def entries(
+        self,
+        project: str,
+        start_ms: int,
+        end_ms: int,
+        *,
+        generation: int,
+        after: bytes | None,
+        limit: int,
+    ) -> Sequence[Entry]:
+        """The first `limit` (at most 10,000) documents in [start_ms, end_ms), ascending by key,
+        those above `after` alone; fewer where the range ends."""
 
     def events_seen(self, project: str, *, generation: int, limit: int) -> Sequence[EventSeen]:
         """Event names by count, descending."""

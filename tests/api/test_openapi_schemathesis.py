@@ -69,7 +69,7 @@ def test_the_document_describes_every_door() -> None:
     assert paths >= {
         *("/v1/events", "/v1/limits", "/v1/whoami", "/v1/query/series", "/v1/query/total"),
         *("/v1/query/top", "/v1/query/events", "/v1/meta/events", "/v1/meta/properties"),
-        *("/v1/lag", "/v1/status", "/v1/trace", "/v1/events/{key}/trace"),
+        *("/v1/lag", "/v1/status", "/v1/trace", "/v1/events/{key}/trace", "/v1/reconcile"),
         *("/healthz", "/readyz", "/metrics"),
     }
 

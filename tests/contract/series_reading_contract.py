@@ -5,7 +5,7 @@ Part of tests/contract/series_store_contract.py, which an adapter's tests subcla
 
 import pytest
 
-from feed.event import HOUR_MS, event_key, key_hash
+from feed.event import HOUR_MS, event_key, first_key_at, key_hash
 from tests.builders import NOON_MS, make_project_name
 from tests.series_builders import MIXED, TAGS, make_document, make_query
 from timeseries.domain import (
@@ -19,7 +19,7 @@ from timeseries.domain import (
     TextMatch,
 )
 from timeseries.filters import MAX_FILTER_VALUES
-from timeseries.ports import Document, SeriesStore
+from timeseries.ports import Document, Entry, SeriesStore
 
 TIMEOUT_S = 60.0
 GENERATION = 1
@@ -102,6 +102,55 @@ class SeriesReadingContract:
         ]
         assert hours(0, 2 * NOON_MS) == whole
         assert hours(NOON_MS + 1, NOON_MS + 30 * HOUR_MS) == whole[1:2]
+
+    def test_hours_are_those_of_any_time_that_a_key_can_say(
+        self, store: SeriesStore, project: str
+    ) -> None:
+        for at_ms in (0, NOON_MS, NOON_MS + 10_000 * HOUR_MS + 1):
+            write(store, make_document(project=project, at_ms=at_ms))
+
+        found = store.hours(project, 0, 2**48 - 1, generation=GENERATION)
+        assert [each.hour_ms for each in found] == [0, NOON_MS, NOON_MS + 10_000 * HOUR_MS]
+
+    def test_entries_come_in_order_of_keys_page_by_page(
+        self, store: SeriesStore, project: str
+    ) -> None:
+        documents = [
+            make_document(project=project, event="ab"[index % 2], at_ms=NOON_MS + index // 2)
+            for index in range(11)
+        ]
+        write(store, *documents, make_document(at_ms=NOON_MS + 2))  # of another project
+        newer = documents[4]._replace(version=documents[4].version + 1, event="c")
+        documents[4] = newer._replace(hash24=key_hash(newer.key, newer.version))
+        write(store, documents[4])
+
+        found: list[Entry] = []
+        pages = 0
+        while not pages or len(found) == 3 * pages:
+            found += store.entries(
+                project,
+                NOON_MS + 1,
+                NOON_MS + 5,
+                generation=GENERATION,
+                after=found[-1].key if found else None,
+                limit=3,
+            )
+            pages += 1
+
+        within = sorted(documents[2:10], key=lambda document: document.key)
+        assert found == [Entry(each.key, each.event, each.version, each.hash24) for each in within]
+        assert pages == 3
+
+    def test_there_are_no_entries_of_a_project_never_seen(self, store: SeriesStore) -> None:
+        for after in (None, first_key_at(NOON_MS)):
+            assert not store.entries(
+                make_project_name(),
+                0,
+                2**48 - 1,
+                generation=GENERATION,
+                after=after,
+                limit=10_000,
+            )
 
     def test_event_names_have_counts_and_first_and_last_times(
         self, store: SeriesStore, project: str

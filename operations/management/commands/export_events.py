@@ -3,7 +3,7 @@
 import gzip
 import os
 import sys
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -15,9 +15,10 @@ from access.errors import NotRegistered
 from access.lookups import get_project
 from feed.backends import get_feed
 from feed.errors import FeedError
+from feed.topics import Group
 from operations.exporting import pages
-from operations.sink_wait import SinkBehind, Waiting, wait_for_sink
-from operations.time_arguments import moment_ms
+from operations.group_wait import GroupsBehind, Waiting, wait_for_groups
+from operations.time_arguments import moment_ms, whole_seconds
 from warehouse.backends import get_event_store
 from warehouse.errors import StoreError
 from warehouse.ports import ScanWindow
@@ -63,7 +64,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--wait",
             dest="wait_s",
-            type=_seconds,
+            type=whole_seconds,
             default=DEFAULT_WAIT_S,
             metavar="SECONDS",
             help="at most so long for the warehouse sink (default 60)",
@@ -75,7 +76,8 @@ class Command(BaseCommand):
         output: Path | None = options["output"]
         self._count = 0
         try:
-            wait_for_sink(get_feed(), Waiting(options["wait_s"], self._tell_left))
+            waiting = Waiting(options["wait_s"], self._tell_left)
+            wait_for_groups(get_feed(), [Group.SINK], waiting)
             with self._opened(output) as file:
                 self._write(window, file)
         except KeyboardInterrupt:
@@ -85,7 +87,7 @@ class Command(BaseCommand):
             # Whoever read has enough; what Python still wants to flush has no reader either.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(READER_GONE) from None
-        except (FeedError, StoreError, SinkBehind, OSError) as exc:
+        except (FeedError, StoreError, GroupsBehind, OSError) as exc:
             raise CommandError(f"{exc} ({self._count} events were written)") from exc
         else:
             self.stderr.write(f"{self._count} events exported", style_func=str)
@@ -97,7 +99,7 @@ class Command(BaseCommand):
             if self._count // TELL_EVENTS > told:
                 self.stderr.write(f"{self._count} events …", style_func=str)
 
-    def _tell_left(self, left: int) -> None:
+    def _tell_left(self, _: Group, left: int) -> None:
         self.stderr.write(f"waiting for the warehouse: {left} records to go", style_func=str)
 
     @contextmanager
@@ -133,9 +135,3 @@ def _window(options: dict[str, Any]) -> ScanWindow:
     if options["start_ms"] >= options["end_ms"]:
         raise CommandError("--from must be before --to: the end is not part of the export")
     return ScanWindow(project, options["start_ms"], options["end_ms"])
-
-
-def _seconds(text: str) -> float:
-    if not (text.isascii() and text.isdigit() and len(text) <= 6):
-        raise ArgumentTypeError(f"{text!r} is not a whole number of seconds")
-    return float(text)

@@ -14,6 +14,7 @@ from timeseries.domain import Filter, SeriesQuery, StoreAnswer
 from timeseries.ports import (
     Document,
     DocumentHour,
+    Entry,
     EventSeen,
     KeyPage,
     Pace,
@@ -90,6 +91,27 @@ class ElasticsearchSeriesStore:
     ) -> Iterator[DocumentHour]:
         """See the port."""
         return verification.hours(self._searching, project, start_ms, end_ms, generation=generation)
+
+    def entries(
+        self,
+        project: str,
+        start_ms: int,
+        end_ms: int,
+        *,
+        generation: int,
+        after: bytes | None,
+        limit: int,
+    ) -> Sequence[Entry]:
+        """See the port."""
+        return verification.entries(
+            self._searching,
+            project,
+            start_ms,
+            end_ms,
+            generation=generation,
+            after=after,
+            limit=limit,
+        )
 
     def events_seen(self, project: str, *, generation: int, limit: int) -> Sequence[EventSeen]:
         """See the port."""

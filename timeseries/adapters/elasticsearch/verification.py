@@ -1,10 +1,10 @@
-"""What the port reads besides figures and lists: versions, hours, the data version, health."""
+"""What the port reads besides figures and lists: versions, hours, entries, the data version."""
 
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from itertools import product
 
-from feed.event import key_time_ms
+from feed.event import first_key_at, key_time_ms
 from timeseries.adapters.elasticsearch.client import Cluster, Json, Searching
 from timeseries.adapters.elasticsearch.documents import VERSION_STEP, document_id, key_of_id
 from timeseries.adapters.elasticsearch.errors import of_answer
@@ -12,7 +12,7 @@ from timeseries.adapters.elasticsearch.indices import Names, Place, routing_of, 
 from timeseries.adapters.elasticsearch.searching import check_whole
 from timeseries.domain import QUERY_TIMEOUT_S
 from timeseries.errors import SeriesUnavailable
-from timeseries.ports import DocumentHour
+from timeseries.ports import DocumentHour, Entry
 
 PAGE = 2_000
 """Hours and event names that `hours` holds at a time."""
@@ -90,6 +90,44 @@ def hours(
         after = page.get("after_key")
         if after is None:
             return
+
+
+def entries(
+    searching: Searching,
+    project: str,
+    start_ms: int,
+    end_ms: int,
+    *,
+    generation: int,
+    after: bytes | None,
+    limit: int,
+) -> list[Entry]:
+    """See SeriesStore.entries."""
+    answer = searching.search(
+        {
+            "size": limit,
+            "track_total_hits": False,
+            "sort": [{"k": "asc"}],
+            "search_after": [(after or first_key_at(start_ms)).hex()],
+            "stored_fields": "_none_",
+            "docvalue_fields": ["e", "v", "h"],
+        },
+        project=project,
+        generation=generation,
+        from_ms=start_ms,
+        to_ms=end_ms,
+        timeout_s=QUERY_TIMEOUT_S,
+    )
+    return [_entry(hit) for hit in answer["hits"]["hits"]]
+
+
+def _entry(hit: Json) -> Entry:
+    """A document that somebody else wrote may lack a field: it differs from any event then."""
+    fields: Json = hit.get("fields", {})
+    (event,), (version,), (hash24,) = (
+        fields.get(name, default) for name, default in (("e", [""]), ("v", [0]), ("h", [-1]))
+    )
+    return Entry(bytes.fromhex(hit["sort"][0]), event, int(version), int(hash24))
 
 
 def data_version(cluster: Cluster, names: Names, place: Place, project: str) -> str:

@@ -1,4 +1,4 @@
-"""What the port reads besides figures: keys, versions, hours, event names. Each call is inside
+"""What the port reads besides figures: keys, versions, hours, entries, names. Each call is inside
 `reading`."""
 
 from collections.abc import Iterator, Sequence
@@ -8,13 +8,13 @@ import apsw
 from feed.event import HOUR_MS, first_key_at, key_time_ms
 from feed.sqlite import Connection
 from timeseries.adapters.embedded.catalog import read_states
-from timeseries.adapters.embedded.fetching import fetch
+from timeseries.adapters.embedded.fetching import fetch, fetch_first
 from timeseries.adapters.embedded.pieces import DOCUMENTS, Piece, fill_pieces
 from timeseries.adapters.embedded.relations import Documents
 from timeseries.adapters.embedded.schema import QUARTER_MS
 from timeseries.adapters.embedded.statement import Bindings, compile_filter
 from timeseries.domain import Filter
-from timeseries.ports import DocumentHour, EventSeen, KeyPage
+from timeseries.ports import DocumentHour, Entry, EventSeen, KeyPage
 
 
 def project_id(connection: Connection, project: str) -> int | None:
@@ -74,14 +74,20 @@ def versions(connection: Connection, project: int, wanted: Sequence[bytes]) -> d
 def hours_with_documents(
     connection: Connection, project: int, start_ms: int, end_ms: int
 ) -> list[int]:
-    """The hours that touch [start_ms, end_ms) and have documents, ascending."""
-    found = fetch(
-        connection,
-        "SELECT DISTINCT time FROM counts WHERE project_id = ? AND tier = ? AND time > ?"
-        " AND time < ? ORDER BY time",
-        (project, HOUR_MS, start_ms - HOUR_MS, end_ms),
-    )
-    return [time for (time,) in found]
+    """The hours that touch [start_ms, end_ms) and have documents, ascending: a seek an hour."""
+    hours: list[int] = []
+    while start_ms < end_ms:
+        found = fetch_first(
+            connection,
+            "SELECT key FROM docs WHERE project_id = ? AND key >= ? AND key < ?"
+            " ORDER BY key LIMIT 1",
+            (project, first_key_at(start_ms), first_key_at(end_ms)),
+        )
+        if found is None:
+            break
+        hours.append(key_time_ms(found[0]) // HOUR_MS * HOUR_MS)
+        start_ms = hours[-1] + HOUR_MS
+    return hours
 
 
 def document_hours(
@@ -104,6 +110,27 @@ def document_hours(
         (project,),
     )
     return [DocumentHour(hours[index], name, n, hashes) for index, name, n, hashes in found]
+
+
+def entries(
+    connection: Connection,
+    project: int,
+    *,
+    start_ms: int,
+    end_ms: int,
+    after: bytes | None,
+    limit: int,
+) -> list[Entry]:
+    """See SeriesStore.entries."""
+    low = first_key_at(start_ms)  # never a key itself
+    found = fetch(
+        connection,
+        "SELECT d.key, e.name, d.version, d.hash24 FROM docs d"
+        " CROSS JOIN event_names e ON e.id = d.event_id"
+        " WHERE d.project_id = ? AND d.key > ? AND d.key < ? ORDER BY d.key LIMIT ?",
+        (project, low if after is None else max(low, after), first_key_at(end_ms), limit),
+    )
+    return [Entry(*row) for row in found]
 
 
 def events_seen(connection: Connection, project: int, *, limit: int) -> list[EventSeen]:

@@ -20,6 +20,7 @@ from timeseries.domain import (
 from timeseries.ports import (
     Document,
     DocumentHour,
+    Entry,
     EventSeen,
     KeyPage,
     Pace,
@@ -114,6 +115,25 @@ class EmbeddedSeriesStore:
             with file.reading(timeout_s=QUERY_TIMEOUT_S) as connection:
                 counted = reading.document_hours(connection, found, chunk, start_ms, end_ms)
             yield from counted
+
+    def entries(
+        self,
+        project: str,
+        start_ms: int,
+        end_ms: int,
+        *,
+        generation: int,
+        after: bytes | None,
+        limit: int,
+    ) -> Sequence[Entry]:
+        """See the port."""
+        with self._file(generation).reading(timeout_s=QUERY_TIMEOUT_S) as connection:
+            found = reading.project_id(connection, project)
+            if found is None:
+                return []
+            return reading.entries(
+                connection, found, start_ms=start_ms, end_ms=end_ms, after=after, limit=limit
+            )
 
     def events_seen(self, project: str, *, generation: int, limit: int) -> Sequence[EventSeen]:
         """See the port."""

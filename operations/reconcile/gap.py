@@ -1,0 +1,47 @@
+"""The spans of time that a replay must cover to bring back what the view lacks. Pure."""
+
+from collections.abc import Iterable
+
+from feed.event import key_time_ms
+from operations.reconcile.comparison import Difference, Kind
+from operations.reconcile.sides import Span
+
+MOST_SPANS = 10_000
+
+
+class Gap:
+    """Collects spans of one millisecond each; those that touch are one. Beyond `most_spans` the
+    nearest are joined, so that memory is bounded: what lies between is replayed too, which
+    changes nothing."""
+
+    def __init__(self, *, most_spans: int = MOST_SPANS) -> None:
+        self._most = most_spans
+        self._spans: list[Span] = []
+
+    def add(self, found: Iterable[Difference]) -> None:
+        """Differences of any order. An extra document is left out: no replay takes it away."""
+        times = {key_time_ms(each.key) for each in found if each.kind is not Kind.EXTRA}
+        self._spans = _joined(self._spans + [Span(time, time + 1) for time in times], at_most_ms=0)
+        if len(self._spans) > self._most:
+            self._spans = _joined(self._spans, at_most_ms=self._limit_ms())
+
+    @property
+    def spans(self) -> list[Span]:
+        """Ascending; none touches another. Empty when there is nothing to replay."""
+        return list(self._spans)
+
+    def _limit_ms(self) -> int:
+        """The least distance up to which spans must be joined for few enough to stay."""
+        pairs = zip(self._spans, self._spans[1:], strict=False)
+        distances = sorted(later.start_ms - earlier.end_ms for earlier, later in pairs)
+        return distances[len(self._spans) - self._most - 1]
+
+
+def _joined(spans: Iterable[Span], *, at_most_ms: int) -> list[Span]:
+    joined: list[Span] = []
+    for span in sorted(spans):
+        if joined and span.start_ms - joined[-1].end_ms <= at_most_ms:
+            joined[-1] = Span(joined[-1].start_ms, max(joined[-1].end_ms, span.end_ms))
+        else:
+            joined.append(span)
+    return joined

@@ -1,0 +1,32 @@
+"""A comparison on this process's engines."""
+
+from collections.abc import Callable, Sequence
+
+from feed.backends import get_feed
+from feed.topics import Group
+from operations.reconcile.comparison import Difference
+from operations.reconcile.passing import Passing
+from operations.reconcile.service import Reconciliation
+from operations.reconcile.sides import Sides, Span
+from timeseries.backends import get_series_store
+from timeseries.generations import served_generation
+from warehouse.backends import get_event_store
+
+LAST_MS = 2**48 - 1
+"""The last time that a key can say."""
+
+
+def open_reconciliation(
+    project: str,
+    span: Span,
+    *,
+    wait_s: float,
+    most_kept: int,
+    tell: Callable[[Group, int], None] = lambda *_: None,
+    found: Callable[[Sequence[Difference]], None] = lambda _: None,
+) -> Reconciliation:
+    """Of the generation that is served now. Before each second look at most `wait_s` are waited
+    for sink and projector, and `tell` hears who is behind by how many records."""
+    sides = Sides(project, served_generation(), get_event_store(), get_series_store())
+    passing = Passing(get_feed(), wait_s=wait_s, tell=tell)
+    return Reconciliation(sides, span, passing, most_kept=most_kept, found=found)

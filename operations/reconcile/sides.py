@@ -1,0 +1,74 @@
+"""Reads warehouse and view side by side, a page of each at a time."""
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from feed.event import first_key_at, key_hash
+from operations.reconcile.comparison import Difference, HourPair, differences, hour_pairs
+from timeseries.ports import Entry, SeriesStore
+from warehouse.ports import Checkpoint, EventStore, Partition, ScanWindow
+
+PAGE_ROWS = 500
+"""Rows of the warehouse, records and all, that are held of each shard."""
+PAGE_ENTRIES = 5_000
+
+
+class Span(NamedTuple):
+    """Times of occurrence in [start_ms, end_ms)."""
+
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """One project in the warehouse and in one generation of the view. What it reads raises
+    StoreUnavailable, SeriesUnavailable, QueryTimeout."""
+
+    project: str
+    generation: int
+    events: EventStore
+    series: SeriesStore
+
+    def hours(self, span: Span) -> Iterator[HourPair]:
+        """Figures by hour, ascending, of what lies in the span; hours without anything are
+        absent."""
+        window = ScanWindow(self.project, *span)
+        return hour_pairs(
+            self.events.hours(window),
+            self.series.hours(self.project, *span, generation=self.generation),
+        )
+
+    def differences(self, span: Span, *, after: bytes | None) -> Iterator[Difference]:
+        """The keys above `after` that differ, ascending, within a span of one hour."""
+        return differences(self._stored(span, after), self._shown(span, after))
+
+    def _stored(self, span: Span, after: bytes | None) -> Iterator[Entry]:
+        """The shards of an hour are in order each by itself."""
+        shards = self.events.partitions(self.project, *span)
+        return heapq.merge(*(self._of_shard(shard, span, after) for shard in shards))
+
+    def _of_shard(self, shard: Partition, span: Span, after: bytes | None) -> Iterator[Entry]:
+        window = ScanWindow(self.project, *span)
+        start = Checkpoint(shard, after or first_key_at(shard.hour_ms))
+        for page in self.events.scan(window, after=start, page_rows=PAGE_ROWS):
+            if page.checkpoint.partition != shard:
+                return
+            for row in page.rows:
+                yield Entry(row.key, row.event, row.version, key_hash(row.key, row.version))
+
+    def _shown(self, span: Span, after: bytes | None) -> Iterator[Entry]:
+        while True:
+            entries = self.series.entries(
+                self.project,
+                *span,
+                generation=self.generation,
+                after=after,
+                limit=PAGE_ENTRIES,
+            )
+            yield from entries
+            if len(entries) < PAGE_ENTRIES:
+                return
+            after = entries[-1].key

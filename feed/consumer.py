@@ -14,12 +14,13 @@ from feed.crash_points import reach
 from feed.errors import (
     Backpressure,
     Fenced,
+    TooManyDeadLetters,
     UndecodableRecord,
     UnknownSchema,
 )
 from feed.event import Event
 from feed.ports import Feed, Record, TopicPartition
-from feed.refusals import Refusal, RefusalWriter
+from feed.refusals import MIN_RECORDS, Refusal, RefusalWriter
 from feed.topics import Group, Topic
 from feed.waiting import Waiting
 
@@ -163,6 +164,7 @@ class LaneConsumer:
         self._consumer = feed.consumer(lane.group, [lane.topic], self)
         self._waiting = Waiting(self._consumer, lane.group, clock=clock, sleep=sleep)
         self._assigned: frozenset[TopicPartition] = frozenset()
+        self._most_records = lane.batch_records
 
     def is_waiting(self) -> bool:
         """Whether the lane waits for its store or the feed."""
@@ -177,7 +179,7 @@ class LaneConsumer:
             return _NOTHING
         records: Sequence[Record] = ()
         try:
-            records = self._consumer.poll(self.lane.batch_records, timeout_s=timeout_s)  # 1 poll
+            records = self._consumer.poll(self._most_records, timeout_s=timeout_s)  # 1 poll
             return self._take(records) if records else self._idle()
         except Backpressure as exc:
             self._waiting.put_back(records)
@@ -185,6 +187,12 @@ class LaneConsumer:
         except Fenced:
             self._waiting.put_back(records)
             self._note_fenced()
+        except TooManyDeadLetters:
+            if len(records) <= MIN_RECORDS:
+                raise
+            # A start must get as far as the limits allow, whatever the size of a batch.
+            self._waiting.put_back(records)
+            self._most_records = MIN_RECORDS
         return Turn(records=len(records))
 
     def keep_membership(self) -> None:
@@ -208,6 +216,8 @@ class LaneConsumer:
         self.announcer.announce_passed(positions)  # 5 announce
         self._refusals.note_committed(records=len(records), refused=len(refusals))
         self._note_committed(len(passed), started_s)
+        if not refusals:
+            self._most_records = self.lane.batch_records
         if batch.unknown is not None:
             raise batch.unknown
         return Turn(len(records), len(records), self._lag_s(records))

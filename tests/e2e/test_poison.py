@@ -66,11 +66,13 @@ def publish(run: Run, events: Iterable[Event]) -> None:
 
 
 def wait_for_letters(run: Run, count: int) -> list[DeadLetter]:
-    """The dead letters, once there are so many different ones."""
+    """The dead letters of the readers, once there are so many different ones."""
     found: dict[str, DeadLetter] = {}
 
     def are_there() -> bool:
-        found.update({letter.id: letter for letter in letters_of(run.stack)})
+        found.update(
+            {each.id: each for each in letters_of(run.stack) if each.stage in READERS.values()}
+        )
         return len(found) >= count
 
     wait_until(f"{count} dead letters", are_there, limit_s=180)

@@ -182,8 +182,7 @@ class LaneConsumer:
             records = self._consumer.poll(self._most_records, timeout_s=timeout_s)  # 1 poll
             return self._take(records) if records else self._idle()
         except Backpressure as exc:
-            self._waiting.put_back(records)
-            self._waiting.begin(exc)
+            self._waiting.begin(exc, records)
         except Fenced:
             self._waiting.put_back(records)
             self._note_fenced()
@@ -228,7 +227,7 @@ class LaneConsumer:
             self.announcer.announce_changed(handler.take_changes())
 
     def _idle(self) -> Turn:
-        self._waiting.end()
+        self._waiting.note_idle()
         return _NOTHING
 
     def _lag_s(self, records: Sequence[Record]) -> float:
@@ -263,11 +262,12 @@ class LaneConsumer:
 
     def on_revoked(self, partitions: frozenset[TopicPartition]) -> None:
         """What was handled is committed; what was put back is the next owner's."""
+        self._waiting.forget(partitions)
         self._note_assigned(self._assigned - partitions)
 
     def on_lost(self, partitions: frozenset[TopicPartition]) -> None:
         """As `on_revoked`."""
-        self._note_assigned(self._assigned - partitions)
+        self.on_revoked(partitions)
 
     def _note_assigned(self, assigned: frozenset[TopicPartition]) -> None:
         self._assigned = assigned

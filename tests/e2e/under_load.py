@@ -20,6 +20,7 @@ from tests.oracle import (
 from tests.stack import Credentials, Stack, wait_until
 
 GOES_ON_LIMIT_S = 180.0
+PAUSE_S, PAUSE_ON_SERVERS_S = 0.02, 0.3
 
 
 @dataclass
@@ -85,13 +86,20 @@ def under_load(
     data_dir: Path, seed: int, settings: Mapping[str, str] | None = None
 ) -> Iterator[Run]:
     """A whole stack with a generator sending to it; at the end the oracle judges. `settings`: of
-    its engines, embedded where there are none."""
+    its engines, embedded where there are none. On servers, which share the machine and take long to
+    come back, less is sent a second."""
     with Stack(data_dir, settings or {}) as stack:
         credentials = stack.create_project("faults")
         journal = Journal(data_dir / "journal.ndjson")
         stack.start_all()
         run = Run(stack, credentials, journal)
-        with Generator(stack.url, credentials, journal, seed):
+        with Generator(
+            stack.url,
+            credentials,
+            journal,
+            seed,
+            pause_s=PAUSE_ON_SERVERS_S if settings else PAUSE_S,
+        ):
             run.wait_for_progress()
             yield run
             run.wait_for_progress()

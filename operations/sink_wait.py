@@ -39,7 +39,7 @@ def wait_for_sink(
     told_s = float("-inf")
     while left := _left(feed, ends):
         now_s = clock()
-        if feed.members(Group.SINK):
+        if feed.has_members(Group.SINK):
             seen_s = now_s
         _check(left, now_s=now_s, started_s=started_s, seen_s=seen_s, waiting=waiting)
         if now_s - told_s >= TELL_S:

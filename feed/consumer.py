@@ -14,12 +14,13 @@ from feed.crash_points import reach
 from feed.errors import (
     Backpressure,
     Fenced,
+    TooManyDeadLetters,
     UndecodableRecord,
     UnknownSchema,
 )
 from feed.event import Event
 from feed.ports import Feed, Record, TopicPartition
-from feed.refusals import Refusal, RefusalWriter
+from feed.refusals import MIN_RECORDS, Refusal, RefusalWriter
 from feed.topics import Group, Topic
 from feed.waiting import Waiting
 
@@ -163,6 +164,7 @@ class LaneConsumer:
         self._consumer = feed.consumer(lane.group, [lane.topic], self)
         self._waiting = Waiting(self._consumer, lane.group, clock=clock, sleep=sleep)
         self._assigned: frozenset[TopicPartition] = frozenset()
+        self._most_records = lane.batch_records
 
     def is_waiting(self) -> bool:
         """Whether the lane waits for its store or the feed."""
@@ -177,14 +179,19 @@ class LaneConsumer:
             return _NOTHING
         records: Sequence[Record] = ()
         try:
-            records = self._consumer.poll(self.lane.batch_records, timeout_s=timeout_s)  # 1 poll
+            records = self._consumer.poll(self._most_records, timeout_s=timeout_s)  # 1 poll
             return self._take(records) if records else self._idle()
         except Backpressure as exc:
-            self._waiting.put_back(records)
-            self._waiting.begin(exc)
+            self._waiting.begin(exc, records)
         except Fenced:
             self._waiting.put_back(records)
             self._note_fenced()
+        except TooManyDeadLetters:
+            if len(records) <= MIN_RECORDS:
+                raise
+            # A start must get as far as the limits allow, whatever the size of a batch.
+            self._waiting.put_back(records)
+            self._most_records = MIN_RECORDS
         return Turn(records=len(records))
 
     def keep_membership(self) -> None:
@@ -208,6 +215,8 @@ class LaneConsumer:
         self.announcer.announce_passed(positions)  # 5 announce
         self._refusals.note_committed(records=len(records), refused=len(refusals))
         self._note_committed(len(passed), started_s)
+        if not refusals:
+            self._most_records = self.lane.batch_records
         if batch.unknown is not None:
             raise batch.unknown
         return Turn(len(records), len(records), self._lag_s(records))
@@ -218,7 +227,7 @@ class LaneConsumer:
             self.announcer.announce_changed(handler.take_changes())
 
     def _idle(self) -> Turn:
-        self._waiting.end()
+        self._waiting.note_idle()
         return _NOTHING
 
     def _lag_s(self, records: Sequence[Record]) -> float:
@@ -253,11 +262,12 @@ class LaneConsumer:
 
     def on_revoked(self, partitions: frozenset[TopicPartition]) -> None:
         """What was handled is committed; what was put back is the next owner's."""
+        self._waiting.forget(partitions)
         self._note_assigned(self._assigned - partitions)
 
     def on_lost(self, partitions: frozenset[TopicPartition]) -> None:
         """As `on_revoked`."""
-        self._note_assigned(self._assigned - partitions)
+        self.on_revoked(partitions)
 
     def _note_assigned(self, assigned: frozenset[TopicPartition]) -> None:
         self._assigned = assigned

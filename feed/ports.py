@@ -173,8 +173,13 @@ class Feed(Protocol):
         """Committed positions by partition; a partition without one is absent. Raises
         FeedUnavailable."""
 
+    def has_members(self, group: str) -> bool:
+        """Whether the group has active members: for whoever asks again and again. Raises
+        FeedUnavailable."""
+
     def members(self, group: str) -> Sequence[Member]:
-        """Active members. Raises FeedUnavailable."""
+        """Active members and what they read: for a command that asks once, and tests. Raises
+        FeedUnavailable."""
 
     def appended_at_ms(self, partition: TopicPartition, offset: int) -> int | None:
         """Append time of the first record at or after `offset`; None at the end of the log."""

@@ -33,13 +33,17 @@ class Waiting:
         self._backoff = Backoff(first_s=FIRST_WAIT_S, cap_s=MAX_WAIT_S)
         self._until_s: float | None = None
         self._is_paused = False
+        self._owed: frozenset[TopicPartition] = frozenset()
 
     def is_on(self) -> bool:
         """Whether the store or the feed said "not now" and nothing has gone well since."""
         return self._until_s is not None
 
-    def begin(self, reason: Backpressure) -> None:
-        """Wait as long as `reason` asks for, longer each time; say so the first time."""
+    def begin(self, reason: Backpressure, records: Sequence[Record]) -> None:
+        """Put the records back and wait as long as `reason` asks for, longer each time; say so the
+        first time."""
+        self.put_back(records)
+        self._owed |= _first_offsets(records).keys()
         if self._until_s is None:
             metrics.WAITING.labels(self._group.value).set(1)
             what = "feed" if isinstance(reason, FeedUnavailable) else "store"
@@ -52,11 +56,17 @@ class Waiting:
         delay_s = self._backoff.next_s(at_least_s=min(reason.retry_after_s, MAX_WAIT_S))
         self._until_s = self._clock.monotonic_s() + delay_s
 
+    def note_idle(self) -> None:
+        """A poll found nothing. What was put back may come with a later one: only then it shows
+        whether the store is there again."""
+        if not self._owed:
+            self.end()
+
     def end(self) -> None:
         """Something went well: say so if it was waited for."""
         if self._until_s is None:
             return
-        self._until_s = None
+        self._until_s, self._owed = None, frozenset()
         self._backoff.reset()
         metrics.WAITING.labels(self._group.value).set(0)
         logger.info(
@@ -95,6 +105,10 @@ class Waiting:
         for partition, offset in _first_offsets(records).items():
             if partition in ours:
                 self._consumer.seek(partition, offset)
+
+    def forget(self, partitions: frozenset[TopicPartition]) -> None:
+        """They are another member's now, with all that was put back."""
+        self._owed -= partitions
 
     def pause_assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """A rebalance forgets the pause: pause anew what came during it."""

@@ -61,7 +61,7 @@ def wait_for_groups(
     while behind := _behind(feed, groups, ends):
         now_s = clock()
         for group, left in behind.items():
-            if feed.members(group):
+            if feed.has_members(group):
                 seen_s[group] = now_s
             waits_s, without_s = now_s - started_s, now_s - seen_s[group]
             _check(group, left, waits_s=waits_s, without_s=without_s, waiting=waiting)

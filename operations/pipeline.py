@@ -56,7 +56,7 @@ def look(*, history_ms: int = WINDOW_MS) -> View:
     kept = samples.kept_since(now_ms - max(history_ms, WINDOW_MS))
     try:
         snapshot = samples.take(feed, now_ms=now_ms)
-        staffed = {group.value for group, _ in READERS if feed.members(group)}
+        staffed = {group.value for group, _ in READERS if feed.has_members(group)}
     except FeedUnavailable:
         return View(now_ms, False, LagState.UNKNOWN, _unknown_rows(kept), kept)
     samples.keep(snapshot)

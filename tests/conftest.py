@@ -45,8 +45,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     items.sort(key=lambda item: "browser" in item.path.parts)
     asked = config.option.markexpr or ""
-    left_out = {mark for mark in LONG if mark not in asked}
-    long = [item for item in items if left_out.intersection(item.keywords)]
+    left_out = [mark for mark in LONG if mark not in asked]
+    long = [item for item in items if any(map(item.get_closest_marker, left_out))]
     config.hook.pytest_deselected(items=long)
     items[:] = [item for item in items if item not in long]
 

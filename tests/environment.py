@@ -5,7 +5,8 @@ conftest is loaded.
 """
 
 import os
-import tempfile
+
+from tests.run_folder import make_run_folder
 
 # Tests never touch a developer's ./var nor depend on a developer's environment.
 for _name in [name for name in os.environ if name.startswith("WEIR_") or name == "DATABASE_URL"]:
@@ -14,4 +15,4 @@ for _name in [name for name in os.environ if name.startswith("WEIR_") or name ==
 if "TEST_DATABASE_URL" in os.environ:
     os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
 os.environ["WEIR_SECRET_KEY"] = "tests-only-secret-key-tests-only-secret-key-tests-only"
-os.environ["WEIR_DATA_DIR"] = tempfile.mkdtemp(prefix="weir-tests-")
+os.environ["WEIR_DATA_DIR"] = str(make_run_folder("weir-tests-"))

@@ -1,23 +1,30 @@
 """Looks at the engines of a stack, in a process with the stack's own settings, whatever they are.
 
 `python -m tests.look verdict PROJECT FILE` pickles what every part holds of a project;
-`python -m tests.look members GROUP=COUNT …` returns once each group has so many living members.
+`python -m tests.look members GROUP=COUNT …` returns once each group has so many living members;
+`python -m tests.look letters FILE` pickles the dead letters;
+`python -m tests.look publish FILE` puts pickled values into topic events, past ingest.
 """
 
 import pickle
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import django
 
 from feed.backends import get_feed
-from tests.oracle import Verdict, judge
+from feed.dead_letters import DeadLetter, from_record
+from feed.ports import OutgoingRecord
+from feed.ticket import Logged
+from feed.topics import Topic
+from tests.oracle import Verdict, judge, read_topic
 from tests.stack import Stack, wait_until
 from timeseries.backends import get_series_store
 from warehouse.backends import get_event_store
 
 LIMIT_S = 300.0
+PUBLISHED_AT_A_TIME = 1_000
 
 
 def verdict_of(stack: Stack, project: str) -> Verdict:
@@ -34,6 +41,21 @@ def wait_for_members(stack: Stack, counts: Mapping[str, int]) -> None:
     _run(stack, "members", *(f"{group}={count}" for group, count in counts.items()))
 
 
+def letters_of(stack: Stack) -> list[DeadLetter]:
+    """The dead letters in the feed of the stack."""
+    file = stack.data_dir / "letters.pickle"
+    _run(stack, "letters", str(file))
+    letters: list[DeadLetter] = pickle.loads(file.read_bytes())  # noqa: S301  # as above
+    return letters
+
+
+def publish_by_hand(stack: Stack, values: Sequence[bytes]) -> None:
+    """Put values into topic events, whatever they are; return once they are in the log."""
+    file = stack.data_dir / "values.pickle"
+    file.write_bytes(pickle.dumps(list(values)))
+    _run(stack, "publish", str(file))
+
+
 def _run(stack: Stack, *arguments: str) -> None:
     stack.run_python(
         *("-m", "tests.look", *arguments),
@@ -47,7 +69,7 @@ def _write_verdict(project: str, file: str) -> None:
     Path(file).write_bytes(pickle.dumps(found))
 
 
-def _await_members(wanted: Sequence[str]) -> None:
+def _await_members(*wanted: str) -> None:
     feed = get_feed()
     counts = {group: int(count) for group, count in (pair.split("=") for pair in wanted)}
     wait_until(
@@ -56,12 +78,35 @@ def _await_members(wanted: Sequence[str]) -> None:
     )
 
 
+def _write_letters(file: str) -> None:
+    found = [from_record(record.value) for record in read_topic(get_feed(), Topic.DEAD_LETTERS)]
+    Path(file).write_bytes(pickle.dumps(found))
+
+
+def _publish(file: str) -> None:
+    values: list[bytes] = pickle.loads(Path(file).read_bytes())  # noqa: S301  # our parent wrote it
+    feed = get_feed()
+    for first in range(0, len(values), PUBLISHED_AT_A_TIME):
+        records = [
+            OutgoingRecord(str(first + index).encode(), value)
+            for index, value in enumerate(values[first : first + PUBLISHED_AT_A_TIME])
+        ]
+        ticket = feed.publish(Topic.EVENTS, records)
+        assert ticket.wait(timeout_s=LIMIT_S)
+        assert all(isinstance(outcome, Logged) for outcome in ticket.outcomes())
+
+
+_COMMANDS: Mapping[str, Callable[..., None]] = {
+    "verdict": _write_verdict,
+    "members": _await_members,
+    "letters": _write_letters,
+    "publish": _publish,
+}
+
+
 def _main(command: str, *arguments: str) -> None:
     django.setup()
-    if command == "verdict":
-        _write_verdict(*arguments)
-    else:
-        _await_members(arguments)
+    _COMMANDS[command](*arguments)
 
 
 if __name__ == "__main__":

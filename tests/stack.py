@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 
 ROOT = Path(__file__).resolve().parents[1]
-START_LIMIT_S = 60.0
+START_LIMIT_S = 180.0
 STOP_LIMIT_S = 20.0
 DRAIN_LIMIT_S = 900.0
 COMMANDS: Mapping[str, Sequence[str]] = {

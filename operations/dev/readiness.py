@@ -10,7 +10,7 @@ from feed.topics import Group
 def workers_read() -> bool:
     """Whether sink and projector have joined their groups."""
     try:
-        return all(get_feed().members(group) for group in (Group.SINK, Group.PROJECTOR))
+        return all(get_feed().has_members(group) for group in (Group.SINK, Group.PROJECTOR))
     except FeedError:
         return False
 

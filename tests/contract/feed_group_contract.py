@@ -225,9 +225,12 @@ class GroupContract:
         assert {member.partitions for member in listed} == {
             member.consumer.assignment() for member in members
         }
+        assert open_feed().has_members(group)
         for member in members:
             member.consumer.close()
         wait_until(lambda: feed.members(group) == [])
+        assert not open_feed().has_members(group)
+        assert not feed.has_members(f"{group}-nobody")
 
     def test_positions_are_set_by_hand_only_while_the_group_has_no_members(
         self, open_feed: OpenFeed, topic: str, group: str

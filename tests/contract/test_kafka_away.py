@@ -47,6 +47,7 @@ def test_every_question_says_that_it_does_not_answer(feed: Feed) -> None:
         lambda: feed.bounds("events"),
         lambda: feed.committed("projector", "events"),
         lambda: feed.members("projector"),
+        lambda: feed.has_members("projector"),
         lambda: feed.position_at(TopicPartition("events", 0), 0),
         lambda: feed.reader("events"),
         lambda: feed.ping(timeout_s=1.0),

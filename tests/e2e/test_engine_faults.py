@@ -5,10 +5,12 @@ Workers come and go with every `make test`; the servers' faults run with `make f
 three nodes of one engine at a time. The seed is in the last lines.
 """
 
+import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -86,19 +88,23 @@ def power_off(servers: Servers, engine: str, rng: random.Random) -> None:
 
 Fault = Callable[[Servers, str, random.Random], None]
 FAULTS: Mapping[str, Fault] = {"kill": kill, "freeze": freeze, "power_off": power_off}
+ROUNDS = {"kill": 3, "freeze": 3, "power_off": 1}
 SERVER_FAULTS = [(fault, engine) for fault in FAULTS for engine in ENGINES]
+DRAWN = [(fault, engine) for fault, engine in SERVER_FAULTS if fault != "power_off"]
+AWAY_S = 300.0
+MOST_RESIDENT_MB = 300.0
 
 
-@pytest.fixture(scope="module")
-def servers(request: pytest.FixtureRequest) -> "Iterator[Servers]":
-    """A server of each engine that no other test uses."""
+@contextmanager
+def own_servers(request: pytest.FixtureRequest, engines: Sequence[str]) -> "Iterator[Servers]":
+    """A server of each of these engines that no other test uses."""
     from tests.servers.running import KINDS
 
     running: RunningEngines = request.getfixturevalue("real_engines")
     own: dict[str, Cluster] = {}
     try:
         with tools_or_skip():
-            for engine in ENGINES:
+            for engine in engines:
                 own[engine] = running.cluster(KINDS[engine]())
         yield own
     finally:
@@ -106,12 +112,19 @@ def servers(request: pytest.FixtureRequest) -> "Iterator[Servers]":
             running.end(cluster)
 
 
+@pytest.fixture(scope="module")
+def servers(request: pytest.FixtureRequest) -> "Iterator[Servers]":
+    """A server of each engine, for the tests of this module alone."""
+    with own_servers(request, ENGINES) as own:
+        yield own
+
+
 def on(servers: Servers) -> dict[str, str]:
     """Settings for a corner of these servers."""
     name = fresh_name()
     return {
-        SETTINGS[engine]: url_of(engine, urlsplit(servers[engine].url).netloc, name)
-        for engine in ENGINES
+        SETTINGS[engine]: url_of(engine, urlsplit(cluster.url).netloc, name)
+        for engine, cluster in servers.items()
     }
 
 
@@ -121,6 +134,22 @@ def survive(run: Run, fault: Callable[[], None]) -> None:
     run.wait_for_progress()
 
 
+def test_a_server_fault_drawn_by_the_seed_loses_and_doubles_nothing(
+    request: pytest.FixtureRequest, tmp_path: Path, fault_seed: int
+) -> None:
+    """A server of its own for the fault; the other engines are the run's."""
+    rng = random.Random(fault_seed)
+    fault, engine = rng.choice(DRAWN)
+    others = [name for name in ENGINES if name != engine]
+    with (
+        own_servers(request, [engine]) as own,
+        own_settings(request, others) as settings,
+        under_load(tmp_path, fault_seed, settings | on(own)) as run,
+    ):
+        survive(run, lambda: FAULTS[fault](own, engine, rng))
+        run.wait_for_an_event("projected")
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize(("fault", "engine"), SERVER_FAULTS)
 def test_a_fault_of_a_server_loses_and_doubles_nothing(
@@ -128,8 +157,64 @@ def test_a_fault_of_a_server_loses_and_doubles_nothing(
 ) -> None:
     rng = random.Random(fault_seed)
     with under_load(tmp_path, fault_seed, on(servers)) as run:
-        for _ in range(3):
+        for _ in range(ROUNDS[fault]):
             survive(run, lambda: FAULTS[fault](servers, engine, rng))
+
+
+# -- away for long --
+
+
+def feed_is_refused(run: Run) -> None:
+    """Clients are told to come again."""
+    answer = run.send()
+    assert answer.status_code == 503, answer.text
+    assert int(answer.headers["Retry-After"]) >= 1
+
+
+def sink_stays_a_member(run: Run) -> None:
+    """It waits, and keeps its partitions; ingest does not notice."""
+    wait_for_members(run.stack, {Group.SINK: 1})
+    run.wait_for_progress()
+
+
+def queries_are_refused(run: Run) -> None:
+    """Never a figure that is not known; ingest does not notice."""
+    answer = run.query()
+    assert answer.status_code == 503, answer.text
+    run.wait_for_progress()
+
+
+WHILE_AWAY: Mapping[str, Callable[[Run], None]] = {
+    KAFKA: feed_is_refused,
+    CASSANDRA: sink_stays_a_member,
+    ELASTICSEARCH: queries_are_refused,
+}
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_server_away_for_minutes_is_waited_for(
+    servers: Servers, tmp_path: Path, fault_seed: int, engine: str
+) -> None:
+    """F3, F10, F14: longer than any time limit of ours."""
+    with under_load(tmp_path, fault_seed, on(servers)) as run:
+        servers[engine].kill(1)
+        try:
+            time.sleep(AWAY_S)
+            WHILE_AWAY[engine](run)
+            for name, process in run.stack.processes.items():
+                assert run.stack.is_running(name), run.stack.log(name)[-2000:]
+                assert resident_mb(process.pid) < MOST_RESIDENT_MB
+        finally:
+            servers[engine].start(1)
+        run.wait_for_progress()
+        run.wait_for_an_event("projected")
+
+
+def resident_mb(pid: int) -> float:
+    """Memory of a process in RAM."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1024**2
 
 
 # -- three nodes of one engine --

@@ -2,18 +2,19 @@
 or doubled.
 
 A rotating subset runs with every `make test`, all of it with `make faults`. The seed is in the
-report's header;
-`--fault-seed N` runs the same again.
+report's last lines; `--fault-seed N` runs the same again.
 """
 
 import random
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from feed.topics import Group
 from tests.e2e.under_load import under_load
+from tests.engine_names import CASSANDRA, ELASTICSEARCH, KAFKA, own_settings
 from tests.look import wait_for_members
 
 CRASH_POINTS = {
@@ -43,6 +44,12 @@ CRASH_POINTS = {
 ALL_CRASHES = [(process, point) for process, points in CRASH_POINTS.items() for point in points]
 REACHED_ONCE = "groups.after_acquire"  # on joining, before anything is read
 PROCESSES = tuple(CRASH_POINTS)
+REAL_ENGINES = (KAFKA, CASSANDRA, ELASTICSEARCH)
+ON_REAL_ENGINES: Mapping[str, Sequence[str]] = {
+    "web": ("publish.reported", "ingest.after_publish", "ingest.before_answer"),
+    "sink": CRASH_POINTS["sink"],
+    "projector": (*CRASH_POINTS["projector"], "projector.before_refresh"),
+}
 
 
 def test_processes_killed_at_named_points_lose_and_double_nothing(
@@ -94,6 +101,23 @@ def test_killed_at_every_named_point(tmp_path: Path, fault_seed: int, process: s
     with under_load(tmp_path, fault_seed) as run:
         for point, nth in crashes:
             run.crash_at(process, point, nth=nth)
+            run.wait_for_progress()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("process", PROCESSES)
+def test_killed_at_every_named_point_on_real_engines(
+    request: pytest.FixtureRequest, tmp_path: Path, fault_seed: int, process: str
+) -> None:
+    rng = random.Random(fault_seed)
+    with (
+        own_settings(request, REAL_ENGINES) as settings,
+        under_load(tmp_path, fault_seed, settings) as run,
+    ):
+        points = list(ON_REAL_ENGINES[process])
+        rng.shuffle(points)
+        for point in points:
+            run.crash_at(process, point, nth=rng.choice((1, 2, 7)))
             run.wait_for_progress()
 
 

@@ -4,10 +4,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
+
+import httpx
 
 from tests.look import verdict_of
-from tests.oracle import Generator, Journal, figures_by_hour, journal_by_hour
+from tests.oracle import (
+    FIRST_MS,
+    Generator,
+    Journal,
+    ask_by_hour,
+    figures_by_hour,
+    journal_by_hour,
+)
 from tests.stack import Credentials, Stack, wait_until
+
+GOES_ON_LIMIT_S = 180.0
+PAUSE_S, PAUSE_ON_SERVERS_S = 0.02, 0.3
 
 
 @dataclass
@@ -39,6 +52,34 @@ class Run:
             exc.add_note(f"the web process's last words: {self.stack.log('web')[-2000:]}")
             raise
 
+    def wait_for_an_event(self, ack: str) -> None:
+        """A new event gets as far as `ack` says: logged, stored or projected."""
+        wait_until(
+            f"an event is {ack}", lambda: self._is_acknowledged(ack), limit_s=GOES_ON_LIMIT_S
+        )
+
+    def _is_acknowledged(self, ack: str) -> bool:
+        answer = self.send(ack=ack, wait=20)
+        return answer.status_code == 200 and answer.json()["ack"] == ack
+
+    def send(self, **parameters: object) -> httpx.Response:
+        """One new event, once; the journal knows what came of it."""
+        row = {"event": "visit", "id": uuid4().hex, "timestamp": FIRST_MS}
+        self.journal.note_sent(self.credentials.project, [row])
+        answer = httpx.post(
+            f"{self.stack.url}/v1/events",
+            params={name: str(value) for name, value in parameters.items()},
+            json=[row],
+            headers=self.credentials.headers,
+            timeout=60,
+        )
+        self.journal.note_answer(answer.json().get("results", []))
+        return answer
+
+    def query(self) -> httpx.Response:
+        """Counts by event and hour, as a client asks for them."""
+        return ask_by_hour(self.stack.url, self.credentials)
+
 
 @contextmanager
 def under_load(
@@ -46,15 +87,18 @@ def under_load(
     seed: int,
     settings: Mapping[str, str] | None = None,
     *,
-    pause_s: float = 0.02,
+    pause_s: float | None = None,
 ) -> Iterator[Run]:
     """A whole stack with a generator sending to it; at the end the oracle judges. `settings`: of
-    its engines, embedded where there are none; `pause_s`: between two batches of one sender."""
+    its engines, embedded where there are none. On servers, which share the machine and take long to
+    come back, less is sent a second; `pause_s`: between two batches of one sender."""
     with Stack(data_dir, settings or {}) as stack:
         credentials = stack.create_project("faults")
         journal = Journal(data_dir / "journal.ndjson")
         stack.start_all()
         run = Run(stack, credentials, journal)
+        if pause_s is None:
+            pause_s = PAUSE_ON_SERVERS_S if settings else PAUSE_S
         with Generator(stack.url, credentials, journal, seed, pause_s=pause_s):
             run.wait_for_progress()
             yield run

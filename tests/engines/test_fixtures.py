@@ -1,14 +1,19 @@
 """The fixtures give engines that answer, and none is left behind."""
 
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import pytest
 
 from operations.engines import cql_probe, kafka_probe
 from operations.engines.cassandra import Cassandra
 from operations.engines.elasticsearch import Elasticsearch
 from operations.engines.layout import Place
+from tests.run_folder import make_run_folder
 
 
 def _address(url: str) -> tuple[str, int]:
@@ -81,3 +86,19 @@ def test_without_a_jdk_ci_fails(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert "Elasticsearch needs a JDK 21" in done.stdout
+
+
+def test_the_folders_of_runs_that_are_gone_go_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    gone, alive, foreign = f"mine-{ended.pid}-x", f"mine-{os.getppid()}-x", "mine-x"
+    for name in (gone, alive, foreign):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+
+    made = make_run_folder("mine-")
+
+    assert {each.name for each in tmp_path.iterdir()} == {alive, foreign, made.name}

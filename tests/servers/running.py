@@ -4,7 +4,6 @@ however it ends."""
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
@@ -18,7 +17,7 @@ from operations.engines.engine import Engine
 from operations.engines.kafka import Kafka
 from operations.engines.layout import PortWish
 from operations.engines.places import cache_folder, engines_account
-from operations.engines.processes import birth
+from tests.run_folder import make_run_folder
 
 PREFIX = "weir-test-engines-"
 KINDS: dict[str, type[Engine]] = {
@@ -100,14 +99,9 @@ class RunningEngines:
         return cluster
 
     def _own_folder(self) -> Path:
-        """Open to the engines' user, unlike pytest's own; those of killed runs go."""
+        """Open to the engines' user, unlike pytest's own."""
         if self._folder is None:
-            base = Path(tempfile.gettempdir())
-            for left in base.glob(f"{PREFIX}*"):
-                owner = left.name.removeprefix(PREFIX).partition("-")[0]
-                if owner.isdigit() and birth(int(owner)) is None:
-                    shutil.rmtree(left, ignore_errors=True)
-            self._folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=base))
+            self._folder = make_run_folder(PREFIX)
             self._folder.chmod(0o755)
         return self._folder
 

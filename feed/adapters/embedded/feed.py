@@ -133,6 +133,9 @@ class EmbeddedFeed:
         with self._groups() as groups:
             return groups.committed(group, topic)
 
+    def has_members(self, group: str) -> bool:
+        return bool(self.members(group))
+
     def members(self, group: str) -> Sequence[Member]:
         with self._groups() as groups:
             state = groups.state(group)

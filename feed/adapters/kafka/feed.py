@@ -111,6 +111,9 @@ class KafkaFeed:
     def committed(self, group: str, topic: str) -> Mapping[int, Committed]:
         return self._look().committed(group, topic)
 
+    def has_members(self, group: str) -> bool:
+        return self._look().has_members(group)
+
     def members(self, group: str) -> Sequence[Member]:
         return self._look().members(group)
 

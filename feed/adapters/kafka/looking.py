@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from confluent_kafka import Consumer as DriverConsumer
 from confluent_kafka import (
+    ConsumerGroupState,
     ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
@@ -34,6 +35,11 @@ LOOK_S = 5.0
 COUNT_TTL_S = 5.0
 """How long the number of a topic's partitions is taken as known: they only ever grow."""
 T = TypeVar("T")
+_STAFFED = (
+    ConsumerGroupState.STABLE,
+    ConsumerGroupState.PREPARING_REBALANCING,
+    ConsumerGroupState.COMPLETING_REBALANCING,
+)
 _ACTIVE = (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP)
 
 
@@ -87,8 +93,27 @@ class Looking:
             if place.offset >= 0
         }
 
+    def has_members(self, group: str) -> bool:
+        """By a list of the groups that every broker coordinates, never by a question to the
+        coordinator: the driver ends the process when a coordinator goes away in the middle of one
+        (librdkafka 2.16.0, its pull request 5397). A broker that does not answer may be the one
+        that knows."""
+        outer, doing = self._names.outer(group), f"cannot ask whether group {group} has members"
+        (found,) = self._settled(
+            doing,
+            lambda: {
+                group: self.admin.list_consumer_groups(states=set(_STAFFED), request_timeout=LOOK_S)
+            },
+        )
+        if any(listed.group_id == outer for listed in found.valid):
+            return True
+        if found.errors:
+            raise self._unavailable(doing, found.errors[0])
+        return False
+
     def members(self, group: str) -> Sequence[Member]:
-        """Members that the coordinator counts; empty for a group it does not know."""
+        """Members that the coordinator counts; empty for a group it does not know. Not for a
+        process that lasts: see `has_members`."""
         (described,) = self._settled(
             f"cannot read the members of group {group}",
             lambda: self.admin.describe_consumer_groups(

@@ -142,6 +142,44 @@ def test_waiting_is_said_once_and_so_is_its_end(
     ]
 
 
+def test_a_poll_that_finds_nothing_yet_does_not_end_the_wait_for_a_store(
+    feed: EmbeddedFeed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A log may take a moment to give again what was put back."""
+    caplog.set_level(logging.INFO, logger="feed")
+    publish_events(feed, 1)
+    fake = FakeClock()
+    keeper = Keeper(troubles=[backpressure(), backpressure()])
+    with consuming(feed, live(keeper), clock=fake.clock) as consumer:
+        for _ in range(2):
+            consumer.turn(timeout_s=1.0)
+            fake.move(60)
+            with monkeypatch.context() as slow:
+                slow.setattr(type(consumer._consumer), "poll", lambda *_, **__: [])
+                consumer.turn(timeout_s=1.0)
+            assert consumer.is_waiting()
+        turn_until_committed(consumer)
+        assert not consumer.is_waiting()
+    said = [record.getMessage() for record in caplog.records if record.name == "feed.waiting"]
+    assert len(said) == 2
+    assert said[1] == "warehouse-sink: reachable again: going on"
+
+
+def test_a_wait_ends_with_the_partition_it_was_for(
+    feed: EmbeddedFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_events(feed, 1)
+    fake = FakeClock()
+    keeper = Keeper(troubles=[backpressure()])
+    with consuming(feed, live(keeper), clock=fake.clock) as consumer:
+        consumer.turn(timeout_s=1.0)
+        fake.move(60)
+        consumer.on_lost(frozenset({TopicPartition(Topic.EVENTS, 0)}))
+        monkeypatch.setattr(type(consumer._consumer), "poll", lambda *_, **__: [])
+        consumer.turn(timeout_s=1.0)
+        assert not consumer.is_waiting()
+
+
 def test_a_feed_that_cannot_be_reached_is_waited_for_too(
     feed: EmbeddedFeed, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

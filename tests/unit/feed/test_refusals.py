@@ -15,7 +15,7 @@ from feed.event import key_text
 from feed.ports import Record, TopicPartition
 from feed.refusals import MAX_A_MINUTE, MIN_RECORDS, Refusal, RefusalGuard, dead_letter
 from feed.topics import Group, Topic
-from tests.builders import NOON_MS
+from tests.builders import NOON_MS, make_event
 from tests.fakes import FakeClock
 from tests.unit.feed.loops import (
     Keeper,
@@ -135,6 +135,22 @@ def test_a_topic_of_poison_stops_the_line_before_any_of_it_is_written(feed: Embe
         turn_until_raised(consumer)
     assert dead_letters(feed) == []
     assert position(feed, live(keeper)) == 0
+
+
+def test_each_start_gets_as_far_as_the_limits_allow_however_large_its_batches(
+    feed: EmbeddedFeed,
+) -> None:
+    good = encode(make_event())
+    publish_values(feed, [b"garbage", good, good] * (MAX_A_MINUTE + MIN_RECORDS))
+    lane = live(Keeper(), batch_records=20_000)
+    with consuming(feed, lane) as consumer, pytest.raises(TooManyDeadLetters, match="a minute"):
+        turn_until_raised(consumer)
+    assert MAX_A_MINUTE - MIN_RECORDS < len(dead_letters(feed)) <= MAX_A_MINUTE
+
+    with consuming(feed, lane) as consumer:
+        while position(feed, lane) < 3 * (MAX_A_MINUTE + MIN_RECORDS):
+            turn_until_committed(consumer)
+    assert len({letter.id for letter in dead_letters(feed)}) == MAX_A_MINUTE + MIN_RECORDS
 
 
 def test_the_same_refusals_put_back_again_and_again_are_counted_once(feed: EmbeddedFeed) -> None:

@@ -81,6 +81,7 @@ class Unreachable:
     def members(self, group: str) -> Sequence[Member]:
         raise FeedUnavailable
 
+    has_members: Any = members
     bounds: Any = members
     committed: Any = lambda self, group, topic: self.members(group)  # noqa: E731
 

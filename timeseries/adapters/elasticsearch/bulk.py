@@ -22,6 +22,9 @@ NOT_PARSED = "document_parsing_exception"
 """The one error that is the document's own fault."""
 MISSING_INDEX = "index_not_found_exception"
 BUSY = "es_rejected_execution_exception"
+"""No room for this one now: an index may refuse some of a request and take the others."""
+_TOLD_APART = frozenset({CONFLICT, NOT_PARSED, BUSY})
+"""What is looked at document by document; all else passes, and the whole batch comes again."""
 MOST_REASON_CHARS = 500
 _BRIEF = "errors,items.*.error.type"
 """Nothing is told of what succeeded: a redelivered batch may be all conflicts, and says so in a few
@@ -99,22 +102,29 @@ class BulkWriter:
             self._keeper.forget(missing)
             self._keeper.need(place, missing)
             kinds = self._kinds(self._request(body, _BRIEF))
-        if kinds - {CONFLICT, NOT_PARSED}:
-            raise _later(kinds - {CONFLICT, NOT_PARSED})
-        return self._refused(documents, body) if NOT_PARSED in kinds else []
+        if kinds - _TOLD_APART:
+            raise _later(kinds - _TOLD_APART)
+        return self._one_by_one(documents, body) if kinds - {CONFLICT} else []
 
-    def _refused(self, documents: Sequence[Document], body: bytes) -> list[Refused]:
-        """Once more, with an answer for each document: writing twice changes nothing."""
-        answer = self._request(body, _WHOLE)
-        kinds = self._kinds(answer) - {CONFLICT, NOT_PARSED}
-        if kinds:
-            raise _later(kinds)
-        items = [item["index"].get("error", {}) for item in answer["items"]]
-        return [
-            Refused(document, _without_values(str(error.get("reason"))))
-            for document, error in zip(documents, items, strict=True)
-            if error.get("type") == NOT_PARSED
-        ]
+    def _one_by_one(self, documents: Sequence[Document], body: bytes) -> list[Refused]:
+        """Once more, with an answer for each document: writing twice changes nothing. Those that
+        found no room come again without the others, as long as each time some get in."""
+        refused: list[Refused] = []
+        left = list(zip(documents, _pairs(body), strict=True))
+        while left:
+            answer = self._request(_joined([pair for _, pair in left]), _WHOLE)
+            kinds = self._kinds(answer) - _TOLD_APART
+            errors = [item["index"].get("error", {}) for item in answer["items"]]
+            told = list(zip(left, errors, strict=True))
+            refused += [
+                Refused(document, _without_values(str(error.get("reason"))))
+                for (document, _), error in told
+                if error.get("type") == NOT_PARSED
+            ]
+            left = [each for each, error in told if error.get("type") == BUSY]
+            if kinds or len(left) == len(told):
+                raise _later(kinds or {BUSY})
+        return refused
 
     def _request(self, body: bytes, filter_path: str) -> Json:
         answer: Json = self._cluster.request(
@@ -158,13 +168,19 @@ def _joined(pairs: list[bytes]) -> bytes:
     return b"\n".join(pairs)
 
 
+def _pairs(body: bytes) -> list[bytes]:
+    """What `_joined` joined."""
+    lines = body.split(b"\n")
+    return [b"\n".join(pair) for pair in zip(lines[:-1:2], lines[1:-1:2], strict=True)]
+
+
 def _without_values(reason: str) -> str:
     """The server shows what it could not read: properties are nobody's business here."""
     return reason.partition(". Preview of field")[0][:MOST_REASON_CHARS]
 
 
 def _later(kinds: set[str]) -> SeriesBackpressure:
-    """Whatever is not the documents' fault passes: the whole batch comes again."""
+    """Whatever is not the documents' fault passes."""
     sentence = f"Elasticsearch does not take documents now: {', '.join(sorted(kinds))}"
     if kinds == {BUSY}:
         return SeriesBackpressure(sentence, retry_after_s=RETRY_S)

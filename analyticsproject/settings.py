@@ -71,6 +71,7 @@ INSTALLED_APPS = [
     "ingest",
     "warehouse",
     "timeseries",
+    "replay",
     "operations",
 ]
 ELASTICSEARCH_DSL: dict[str, object] = {}  # the adapter names its own connections

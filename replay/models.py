@@ -78,7 +78,7 @@ class Replay(models.Model):
                 fields=["project", "idempotency_key"], name="replay_one_an_idempotency_key"
             ),
             models.CheckConstraint(
-                condition=models.Q(from_ms__lt=models.F("to_ms")), name="replay_start_before_end"
+                condition=models.Q(from_ms__lte=models.F("to_ms")), name="replay_start_before_end"
             ),
         ]
         indexes = [

@@ -19,7 +19,8 @@ class Replay(models.Model):
     `spans` narrows [from_ms, to_ms) to parts of it, as [[from_ms, to_ms], ...];
     empty for the whole.
     `generation` is the target of a rebuild, null in place. `estimated` is null until counted.
-    `cursor` is where the scan stands, as [hour_ms, shard, last key in hex], null at the start.
+    `cursor` is where the scan stands, as [span, hour_ms, shard, last key in hex], null at the
+    start: everything up to it was emitted.
     `emitted`, `read` and `cursor` change together, fenced by `epoch`; `marks` says how far the
     history group must come for how many of them to be projected (see `progress`).
     """

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from django.core.management.base import CommandError
 
-from feed.consumer import Lane
+from feed.consumer import Handler, Lane
 from feed.errors import Backpressure
 from feed.ports import Feed
 from feed.topics import Group, Topic
@@ -12,6 +12,7 @@ from feed.worker import WorkerCommand
 from timeseries.backends import get_series_store
 from timeseries.errors import SeriesBackpressure, SeriesError
 from timeseries.generations import written_generations
+from timeseries.history import HistoryProjector
 from timeseries.projector import Projector
 from timeseries.slots import get_slots
 
@@ -35,19 +36,28 @@ class Command(WorkerCommand):
     def lanes(self, feed: Feed) -> Sequence[Lane]:
         """Live events, and history in the capacity that they leave."""
         return (
-            _lane("live", Group.PROJECTOR, Topic.EVENTS),
-            _lane("history", Group.PROJECTOR_HISTORY, Topic.HISTORY),
+            _lane("live", Group.PROJECTOR, Topic.EVENTS, _projector()),
+            _lane(
+                "history",
+                Group.PROJECTOR_HISTORY,
+                Topic.HISTORY,
+                HistoryProjector(_projector()),
+            ),
         )
 
 
-def _lane(name: str, group: Group, topic: Topic) -> Lane:
-    store = get_series_store()
+def _projector() -> Projector:
+    return Projector(get_series_store(), get_slots())
+
+
+def _lane(name: str, group: Group, topic: Topic, handler: Handler) -> Lane:
+    pace = get_series_store().pace
     return Lane(
         name,
         group,
         topic,
-        Projector(store, get_slots()),
-        batch_records=store.pace.batch_records,
-        little_records=store.pace.little_records,
-        spacing_s=store.pace.spacing_s,
+        handler,
+        batch_records=pace.batch_records,
+        little_records=pace.little_records,
+        spacing_s=pace.spacing_s,
     )

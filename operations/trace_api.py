@@ -13,11 +13,11 @@ from rest_framework.response import Response
 
 from access.claims import Claims, Scope
 from access.drf import TokenView, claims_of
+from access.drf_fields import TimeField
 from access.problems import Code, FieldError, Problem
 from feed.event import EventKey, event_key, parse_key
 from ingest.identifiers import time_in_id
 from ingest.timestamps import parse_time
-from operations.serializers import TimeField
 from operations.trace import Trace, trace
 from timeseries.backends import get_series_store
 from timeseries.errors import SeriesBackpressure

@@ -77,6 +77,22 @@ class Throttle(StrEnum):
     WAREHOUSE = "warehouse"
 
 
+THROTTLE_WORDS: Mapping[Throttle, str] = {
+    Throttle.RATE: "as fast as its rate allows",
+    Throttle.LIVE_LAG: "slower, since live events wait",
+    Throttle.PROJECTION: "the projector is 30 seconds of work behind it",
+    Throttle.FEED: "the feed takes no records now",
+    Throttle.WAREHOUSE: "the warehouse does not answer",
+}
+
+
+class Worker(StrEnum):
+    """Whether a replayer that lives works on it; lost: stalled, and another goes on."""
+
+    ALIVE = "alive"
+    LOST = "lost"
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Times of occurrence in [from_ms, to_ms)."""

@@ -6,7 +6,7 @@ earlier epoch appends from there on; and all that is left of a cancelled replay.
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -68,40 +68,33 @@ class FenceReader:
         self._monotonic_s = monotonic_s
         self._known: dict[str, tuple[float, Fences]] = {}
 
-    def dropped(self, records: Sequence[Record]) -> frozenset[int]:
-        """Indices of the records that count for nothing. Raises django.db.Error."""
-        origins = [origin_of(record) for record in records]
-        self._refresh({origin.replay for origin in origins if origin is not None})
-        return frozenset(
-            index
-            for index, (origin, record) in enumerate(zip(origins, records, strict=True))
-            if origin is not None
-            and self._known[origin.replay][1].drop(origin.epoch, record.partition, record.offset)
-        )
+    def drops(self, record: Record) -> bool:
+        """Whether the record counts for nothing. Raises django.db.Error."""
+        origin = origin_of(record)
+        if origin is None:
+            return False
+        fences = self._fences(origin.replay)
+        return fences.drop(origin.epoch, record.partition, record.offset)
 
-    def _refresh(self, replays: Collection[str]) -> None:
+    def _fences(self, replay: str) -> Fences:
         now_s = self._monotonic_s()
-        old = [
-            replay
-            for replay in replays
-            if replay not in self._known or now_s >= self._known[replay][0] + KEPT_S
-        ]
-        if not old:
-            return
-        if len(self._known) > MAX_REMEMBERED:
-            self._known.clear()
-            old = list(replays)
-        for replay, fences in read_fences(old).items():
-            self._known[replay] = now_s, fences
+        known = self._known.get(replay)
+        if known is None or now_s >= known[0] + KEPT_S:
+            if len(self._known) >= MAX_REMEMBERED:
+                self._known.clear()
+            known = self._known[replay] = now_s, read_fences(replay)
+        return known[1]
 
 
-def read_fences(replays: Collection[str]) -> dict[str, Fences]:
-    """What the rows say now of these replays."""
-    dropped = set(DroppedReplay.objects.filter(replay__in=replays).values_list("replay", flat=True))
-    ends: dict[str, dict[int, Mapping[int, int]]] = {replay: {} for replay in replays}
-    for row in ReplayFence.objects.filter(replay__in=replays):
-        ends[row.replay][row.epoch] = {int(part): end for part, end in row.ends.items()}
-    return {replay: Fences(replay in dropped, ends[replay]) for replay in replays}
+def read_fences(replay: str) -> Fences:
+    """What the rows say now."""
+    return Fences(
+        DroppedReplay.objects.filter(replay=replay).exists(),
+        {
+            row.epoch: {int(part): end for part, end in row.ends.items()}
+            for row in ReplayFence.objects.filter(replay=replay)
+        },
+    )
 
 
 def fence(origin: Origin, ends: Mapping[int, int]) -> None:

@@ -1,6 +1,6 @@
 """The handler of topic history: what a replay emitted, but for what counts for nothing any more."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from django.db import Error as DjangoDatabaseError
 from django.db import close_old_connections
@@ -21,30 +21,42 @@ class HistoryProjector:
         self._projector = projector
         self._fences = fences or FenceReader()
 
-    def handle(self, batch: Sequence[Delivery]) -> Sequence[Poison]:
+    def handle(self, batch: Iterable[Delivery]) -> Sequence[Poison]:
         """Project the records that count. Raises Backpressure as the projector does, and while the
         database does not say which those are."""
+        kept = _Kept(batch, self._fences)
         try:
-            kept = self._kept(batch)
-            poison = self._projector.handle(kept) if kept else ()
+            poison = self._projector.handle(kept)
             _note_refusals(poison)
         except DjangoDatabaseError as exc:
             close_old_connections()  # one that broke is opened anew
             raise Backpressure(
-                f"the database does not tell of replays now: {exc}", retry_after_s=DATABASE_RETRY_S
+                f"the database does not take refusals now: {exc}", retry_after_s=DATABASE_RETRY_S
             ) from exc
+        if kept.dropped:
+            metrics.REPLAY_RECORDS_DROPPED.labels(Group.PROJECTOR_HISTORY.value).inc(kept.dropped)
         return poison
 
     def take_changes(self) -> Sequence[ChangedRange]:
         """As the projector's."""
         return self._projector.take_changes()
 
-    def _kept(self, batch: Sequence[Delivery]) -> Sequence[Delivery]:
-        dropped = self._fences.dropped([delivery.record for delivery in batch])
-        if not dropped:
-            return batch
-        metrics.REPLAY_RECORDS_DROPPED.labels(Group.PROJECTOR_HISTORY.value).inc(len(dropped))
-        return [delivery for index, delivery in enumerate(batch) if index not in dropped]
+
+class _Kept(Iterable[Delivery]):
+    """The deliveries that count, looked at when their turn comes, as the batch itself; `dropped`
+    are those that do not, as of the last iteration."""
+
+    def __init__(self, batch: Iterable[Delivery], fences: FenceReader) -> None:
+        self._batch, self._fences = batch, fences
+        self.dropped = 0
+
+    def __iter__(self) -> Iterator[Delivery]:
+        self.dropped = 0
+        for delivery in self._batch:
+            if self._fences.drops(delivery.record):
+                self.dropped += 1
+            else:
+                yield delivery
 
 
 def _note_refusals(poison: Sequence[Poison]) -> None:

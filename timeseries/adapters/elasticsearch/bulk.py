@@ -7,11 +7,12 @@ from typing import Any
 
 from feed.crash_points import reach
 from timeseries.adapters.elasticsearch.client import Cluster, Json
-from timeseries.adapters.elasticsearch.documents import Lines
+from timeseries.adapters.elasticsearch.documents import VERSION_STEP, Lines
 from timeseries.adapters.elasticsearch.errors import RETRY_S
 from timeseries.adapters.elasticsearch.generations import GenerationKeeper
 from timeseries.adapters.elasticsearch.indices import MOST_NAMES, Names, Place
 from timeseries.adapters.elasticsearch.options import Options
+from timeseries.adapters.elasticsearch.verification import external_versions
 from timeseries.errors import SeriesBackpressure, SeriesUnavailable
 from timeseries.ports import Document, Refused
 
@@ -41,11 +42,16 @@ class BulkWriter:
         self._bulk_bytes, self._timeout_s = options.bulk_bytes, options.timeout_s
         self._threads: ThreadPoolExecutor | None = None
 
-    def write(self, parts: Iterable[Sequence[Document]], place: Place) -> list[Refused]:
-        """Every document durable and readable, or given back. Raises as SeriesStore.write."""
+    def write(
+        self, parts: Iterable[Sequence[Document]], place: Place, *, restores: bool
+    ) -> list[Refused]:
+        """Every document durable and readable, or given back; with `restores`, also where somebody
+        changed it. Raises as SeriesStore.write."""
         lines = Lines(self._names, place)
         try:
-            refused = self._send_all(parts, place, lines)  # every item acknowledged
+            refused = self._send_all(
+                parts, place, lines, restores=restores
+            )  # every item acknowledged
             reach("projector.before_refresh")
             self._refresh(sorted(lines.indices))
         except SeriesBackpressure:
@@ -60,7 +66,12 @@ class BulkWriter:
             self._threads = None
 
     def _send_all(
-        self, parts: Iterable[Sequence[Document]], place: Place, lines: Lines
+        self,
+        parts: Iterable[Sequence[Document]],
+        place: Place,
+        lines: Lines,
+        *,
+        restores: bool,
     ) -> list[Refused]:
         refused: list[Refused] = []
         pending: deque[Future[list[Refused]]] = deque()
@@ -69,7 +80,9 @@ class BulkWriter:
                 if len(pending) == IN_FLIGHT:
                     refused += pending.popleft().result()
                 self._keeper.need(place, lines.indices)
-                pending.append(self._pool().submit(self._send, place, documents, body))
+                pending.append(
+                    self._pool().submit(self._send, place, documents, body, restores=restores)
+                )
                 reach("projector.mid_batch")
             while pending:
                 refused += pending.popleft().result()
@@ -92,7 +105,9 @@ class BulkWriter:
         if pairs:
             yield documents, _joined(pairs)
 
-    def _send(self, place: Place, documents: Sequence[Document], body: bytes) -> list[Refused]:
+    def _send(
+        self, place: Place, documents: Sequence[Document], body: bytes, *, restores: bool
+    ) -> list[Refused]:
         kinds = self._kinds(self._request(body, _BRIEF))
         if MISSING_INDEX in kinds:  # deleted behind our back
             missing = {self._names.index_at(place, each.occurred_at_ms) for each in documents}
@@ -101,7 +116,24 @@ class BulkWriter:
             kinds = self._kinds(self._request(body, _BRIEF))
         if kinds - {CONFLICT, NOT_PARSED}:
             raise _later(kinds - {CONFLICT, NOT_PARSED})
+        if restores and CONFLICT in kinds:
+            self._restore(place, documents)
         return self._refused(documents, body) if NOT_PARSED in kinds else []
+
+    def _restore(self, place: Place, documents: Sequence[Document]) -> None:
+        """Write those anew that somebody changed: their external versions are above ours, yet below
+        the next version of the event."""
+        held = external_versions(self._cluster, self._names, place, documents)
+        damaged: dict[int, list[Document]] = {}
+        for document, external in zip(documents, held, strict=True):
+            version, low_bits = divmod(external, VERSION_STEP)
+            if version == document.version and low_bits:
+                damaged.setdefault(low_bits, []).append(document)
+        for low_bits, members in damaged.items():
+            lines = Lines(self._names, place, low_bits=low_bits)
+            kinds = self._kinds(self._request(_joined(list(lines.pairs(members))), _BRIEF))
+            if kinds - {CONFLICT, NOT_PARSED}:
+                raise _later(kinds - {CONFLICT, NOT_PARSED})
 
     def _refused(self, documents: Sequence[Document], body: bytes) -> list[Refused]:
         """Once more, with an answer for each document: writing twice changes nothing."""

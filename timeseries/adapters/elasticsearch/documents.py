@@ -56,10 +56,10 @@ def key_of_id(document_id: str) -> bytes:
 
 
 class Lines:
-    """Makes lines of documents of one generation."""
+    """Makes lines of documents of one generation. `low_bits`: those of their external versions."""
 
-    def __init__(self, names: Names, place: Place) -> None:
-        self._names, self._place = names, place
+    def __init__(self, names: Names, place: Place, *, low_bits: int = 0) -> None:
+        self._names, self._place, self._low_bits = names, place, low_bits
         self._start_ms = self._end_ms = 0
         self._index = ""
         self.indices: set[str] = set()
@@ -91,9 +91,10 @@ class Lines:
                 document.numbers,  # type: ignore[arg-type]
                 document.booleans,  # type: ignore[arg-type]
             )
+            external = version * VERSION_STEP + self._low_bits
             action = (
                 f'{{"index":{{"_index":"{self._index}","_id":"{ids[number]}","routing":"{routing}",'
-                f'"version":{version * VERSION_STEP},"version_type":"external_gte"}}}}\n'
+                f'"version":{external},"version_type":"external_gte"}}}}\n'
             )
             yield action.encode() + _encode(body)
 

@@ -6,6 +6,7 @@ from django.core.management.base import CommandError
 
 from feed.consumer import Handler, Lane
 from feed.errors import Backpressure
+from feed.event import Event
 from feed.ports import Feed
 from feed.topics import Group, Topic
 from feed.worker import WorkerCommand
@@ -36,21 +37,21 @@ class Command(WorkerCommand):
     def lanes(self, feed: Feed) -> Sequence[Lane]:
         """Live events, and history in the capacity that they leave."""
         return (
-            _lane("live", Group.PROJECTOR, Topic.EVENTS, _projector()),
+            _lane("live", Group.PROJECTOR, Topic.EVENTS, _projector(restores=False)),
             _lane(
                 "history",
                 Group.PROJECTOR_HISTORY,
                 Topic.HISTORY,
-                HistoryProjector(_projector()),
+                HistoryProjector(_projector(restores=True)),
             ),
         )
 
 
-def _projector() -> Projector:
-    return Projector(get_series_store(), get_slots())
+def _projector(*, restores: bool) -> Projector:
+    return Projector(get_series_store(), get_slots(), restores=restores)
 
 
-def _lane(name: str, group: Group, topic: Topic, handler: Handler) -> Lane:
+def _lane(name: str, group: Group, topic: Topic, handler: Handler[Event]) -> Lane:
     pace = get_series_store().pace
     return Lane(
         name,

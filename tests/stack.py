@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "web": ("serve", "--host", "127.0.0.1"),
     "sink": ("run_warehouse_sink",),
     "projector": ("run_projector",),
+    "replayer": ("run_replayer",),
 }
 
 
@@ -124,7 +125,7 @@ class Stack:
 
     def start_all(self) -> None:
         """Web, sink and projector, one of each."""
-        for name in COMMANDS:
+        for name in ("web", "sink", "projector"):
             self.start(name)
 
     def is_answering(self) -> bool:

@@ -15,9 +15,9 @@ from access.errors import NotRegistered
 from access.lookups import get_project
 from feed.backends import get_feed
 from feed.errors import FeedError
+from ingest.time_arguments import moment_ms
 from operations.exporting import pages
 from operations.sink_wait import SinkBehind, Waiting, wait_for_sink
-from operations.time_arguments import moment_ms
 from warehouse.backends import get_event_store
 from warehouse.errors import StoreError
 from warehouse.ports import ScanWindow

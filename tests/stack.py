@@ -172,13 +172,14 @@ class Stack:
         self.manage("run_warehouse_sink", "--once", limit_s=DRAIN_LIMIT_S)
         self.manage("run_projector", "--once", limit_s=DRAIN_LIMIT_S)
 
-    def create_project(self, name: str) -> "Credentials":
-        """A project with a key of scopes ingest and query, and a token of both."""
-        made = json.loads(self.manage("create_project", name, "--json"))
+    def create_project(self, name: str, *scopes: str) -> "Credentials":
+        """A project with a key of scopes ingest and query, and more; a token of all."""
+        more = [part for scope in scopes for part in ("--scope", scope)]
+        made = json.loads(self.manage("create_project", name, "--json", *more))
         key_file = self.data_dir / f"{name}.pem"
         key_file.write_text(made["private_key"])
         token = self.manage(
-            *("mint_token", "--project", name, "--scope", "ingest", "--scope", "query"),
+            *("mint_token", "--project", name, "--scope", "ingest", "--scope", "query", *more),
             *("--private-key", str(key_file)),
         ).strip()
         return Credentials(name, token, made["write_key"])

@@ -1,6 +1,7 @@
 """`manage.py run_projector`: from topics events and history into the time-series view."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from django.core.management.base import CommandError
 
@@ -14,8 +15,12 @@ from timeseries.backends import get_series_store
 from timeseries.errors import SeriesBackpressure, SeriesError
 from timeseries.generations import written_generations
 from timeseries.history import HistoryProjector
+from timeseries.ports import Pace
 from timeseries.projector import Projector
 from timeseries.slots import get_slots
+
+HISTORY_BATCH_RECORDS = 4_000
+"""Live waits for one batch of history at most: about a second of a store that takes its time."""
 
 
 class Command(WorkerCommand):
@@ -36,13 +41,16 @@ class Command(WorkerCommand):
 
     def lanes(self, feed: Feed) -> Sequence[Lane]:
         """Live events, and history in the capacity that they leave."""
+        pace = get_series_store().pace
+        batch_records = min(pace.batch_records, HISTORY_BATCH_RECORDS)
         return (
-            _lane("live", Group.PROJECTOR, Topic.EVENTS, _projector(restores=False)),
+            _lane("live", Group.PROJECTOR, Topic.EVENTS, _projector(restores=False), pace),
             _lane(
                 "history",
                 Group.PROJECTOR_HISTORY,
                 Topic.HISTORY,
                 HistoryProjector(_projector(restores=True)),
+                replace(pace, batch_records=batch_records),
             ),
         )
 
@@ -51,8 +59,7 @@ def _projector(*, restores: bool) -> Projector:
     return Projector(get_series_store(), get_slots(), restores=restores)
 
 
-def _lane(name: str, group: Group, topic: Topic, handler: Handler[Event]) -> Lane:
-    pace = get_series_store().pace
+def _lane(name: str, group: Group, topic: Topic, handler: Handler[Event], pace: Pace) -> Lane:
     return Lane(
         name,
         group,

@@ -16,7 +16,7 @@ from feed.errors import Backpressure, FeedError
 from feed.fences import Origin
 from feed.ports import Feed, OutgoingRecord
 from feed.ticket import Logged, Ticket
-from feed.topics import Topic
+from feed.topics import Group, Topic
 from replay import leases, progress
 from replay.domain import State, Throttle
 from replay.leases import Lease
@@ -60,7 +60,10 @@ class Emission:
         store: EventStore,
         stop: threading.Event,
         clock: Clock,
+        waits_for_projector: bool = True,
     ) -> None:
+        """`waits_for_projector`: also for one that does not run."""
+        self._waits_for_projector = waits_for_projector
         self._lease, self._feed, self._store, self._clock = lease, feed, store, clock
         self._source, self._cursor = source_of(row), cursor_of(row)
         self._headers = Origin(lease.replay, lease.epoch).headers()
@@ -217,12 +220,17 @@ class Emission:
                 self._marks, history_positions(self._feed), projected=self._projected
             )
             lag_s = live_lag_s(self._feed, now_ms=self._clock.now_ms())
+            is_followed = self._waits_for_projector or bool(
+                self._feed.members(Group.PROJECTOR_HISTORY)
+            )
         except FeedError:
             return  # it is away: publishing waits for it
         self._projected, self._marks = stands.projected, stands.pending
         self._pace.note_live_lag(lag_s, seconds=seconds)
         self._pace.note_projected(
-            emitted=self._emitted, projected=self._projected, now_s=self._clock.monotonic_s()
+            emitted=self._emitted if is_followed else self._projected,
+            projected=self._projected,
+            now_s=self._clock.monotonic_s(),
         )
 
     def _let_go(self) -> State:

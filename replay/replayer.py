@@ -54,16 +54,18 @@ class Replayer:
         clock: Clock | None = None,
     ) -> None:
         self._feed, self._store, self._stop = feed, store, stop
-        self._note_progress = note_progress
+        self._note_progress, self._once = note_progress, False
         self._clock = clock or Clock()
         self._actor = Actor(_name(), Via.REPLAYER)
 
     def run(self, *, once: bool = False) -> None:
-        """Until `stop` is set; with `once`, until no replay waits for a replayer.
+        """Until `stop` is set; with `once`, until no replay waits for a replayer: then a projector
+        that does not run is not waited for either.
 
         Raises Backpressure and Django's OperationalError while an engine or the database is away,
         and whatever a bug raises.
         """
+        self._once = once
         while not self._stop.is_set():
             completion.settle(self._feed, self._actor, clock=self._clock)
             row = leases.claim(self._actor.name, now_ms=self._clock.now_ms())
@@ -82,7 +84,7 @@ class Replayer:
             after = self._work_in_state(row, lease)
         except LeaseLost as exc:
             logger.warning("%s", exc, extra={"action": "lease_lost", "replay": row.id})
-        except (Backpressure, StoreBackpressure, OperationalError, InterfaceError):
+        except (Backpressure, OperationalError, InterfaceError):
             raise  # it passes: the lease ends by itself, or is taken up again by this process
         except Exception as exc:
             self._fail(lease, exc)
@@ -107,7 +109,12 @@ class Replayer:
         fence(Origin(lease.replay, lease.epoch), ends)
         reach("replay.after_fence")
         emission = Emission(
-            row, lease, feed=self._feed, store=self._store, stop=self._stop, clock=self._clock
+            *(row, lease),
+            feed=self._feed,
+            store=self._store,
+            stop=self._stop,
+            clock=self._clock,
+            waits_for_projector=not self._once,
         )
         return emission.run()
 

@@ -1,7 +1,9 @@
 """Replays on Kafka, Cassandra and Elasticsearch: year-old events live on topic history, a damaged
 view is restored, a killed replayer is followed by another."""
 
+import json
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -20,11 +22,19 @@ def damage(world: Past) -> None:
     url = urlsplit(world.stack.settings[SETTINGS[ELASTICSEARCH]])
     prefix = parse_qs(url.query)["index_prefix"][0]
     with httpx.Client(base_url=f"http://{url.netloc}", timeout=60) as server:
-        deleted = server.post(
-            f"/{prefix}-events-*/_delete_by_query?refresh=true&conflicts=proceed",
-            json={"query": {"term": {"e": "order"}}},
-        )
-        assert deleted.raise_for_status().json()["deleted"] == COUNT // 3
+        search = {"query": {"term": {"e": "order"}}, "size": COUNT}
+        found = server.post(f"/{prefix}-events-*/_search", json=search).raise_for_status().json()
+        lines = [json.dumps({"delete": _address(hit)}) for hit in found["hits"]["hits"]]
+        assert len(lines) == COUNT // 3
+        server.post(
+            "/_bulk?refresh=true",
+            content="\n".join([*lines, ""]),
+            headers={"Content-Type": "application/x-ndjson"},
+        ).raise_for_status()
+
+
+def _address(hit: Any) -> dict[str, str]:  # Any: JSON
+    return {"_index": hit["_index"], "_id": hit["_id"], "routing": hit["_routing"]}
 
 
 @pytest.mark.e2e

@@ -1,9 +1,13 @@
 """The replayer on embedded engines: what it emits, where it goes on, what it obeys."""
 
+import threading
+
+import pytest
+
 from feed.fences import origin_of
 from feed.ports import Record
 from feed.topics import Topic
-from replay import services
+from replay import pacing, services
 from replay.domain import Span
 from tests.builders import NOON_MS, make_row
 from tests.local_pipeline import LocalPipeline
@@ -11,6 +15,7 @@ from tests.replay_builders import (
     HOUR_MS,
     fill,
     make_order,
+    make_replayer,
     run_to_the_end,
     started,
 )
@@ -65,3 +70,35 @@ def test_only_the_events_and_spans_that_were_asked_for_are_emitted(
     }
     assert {record.key for record in history(pipeline)} == wanted
     assert services.get(row.id).emitted == len(wanted) == services.get(row.id).estimated
+
+
+def test_once_a_projector_that_does_not_run_is_not_waited_for(
+    pipeline: LocalPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing, "FIRST_AHEAD", 100)
+    fill(pipeline, 6_000)
+    row = started(pipeline)
+
+    make_replayer(pipeline).run(once=True)
+
+    assert (services.get(row.id).state, services.get(row.id).emitted) == ("draining", 6_000)
+
+
+def test_it_waits_for_a_projector_that_does_not_follow(
+    pipeline: LocalPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing, "FIRST_AHEAD", 100)
+    fill(pipeline, 6_000)
+    row = started(pipeline)
+    stop = threading.Event()
+    later = threading.Timer(2.0, stop.set)
+    later.start()
+
+    make_replayer(pipeline, stop).run()
+
+    later.join()
+    held = services.get(row.id)
+    assert (held.state, held.worker) == ("running", "")
+    assert 0 < held.emitted < 6_000
+    run_to_the_end(pipeline)
+    assert services.get(row.id).projected == 6_000

@@ -6,8 +6,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from tests import series_builders as build
-from tests.contract.series_store_contract import GENERATION, ask
+from tests.builders import NOON_MS
+from tests.contract.series_reading_contract import GENERATION
+from tests.contract.series_store_contract import ask
 from tests.series_builders import COUNT, make_document, make_query
 from timeseries.adapters.embedded import EmbeddedSeriesStore
 from timeseries.domain import Agg, CoreField, Metric, PropertyField
@@ -44,7 +45,7 @@ def some(count: int = 40) -> list[Document]:
             id=str(number),
             user_id=f"u{number}",
             event="order" if number % 3 else "signup",
-            at_ms=build.NOON_MS + number * 360_000,
+            at_ms=NOON_MS + number * 360_000,
             values={
                 0: (float(number), 0.5) if number % 5 == 0 else float(number),
                 1: f"plan-{number % 4}",
@@ -56,7 +57,7 @@ def some(count: int = 40) -> list[Document]:
 
 def figures(store: EmbeddedSeriesStore) -> object:
     """Counts, sums, extremes by event, and by text."""
-    from_ms, to_ms = build.NOON_MS, build.NOON_MS + 5 * 3_600_000
+    from_ms, to_ms = NOON_MS, NOON_MS + 5 * 3_600_000
     people = Metric("people", Agg.UNIQUE, CoreField.USER_ID)
     plain = make_query(*METRICS, people, from_ms=from_ms, to_ms=to_ms)
     events = make_query(*METRICS, from_ms=from_ms, to_ms=to_ms, group_by=(CoreField.EVENT,))

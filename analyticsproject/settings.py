@@ -171,4 +171,8 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/v1/",
+    "ENUM_NAME_OVERRIDES": {
+        "LagState": "operations.serializers.STATES",
+        "ReplayState": "replay.serializers.STATES",
+    },
 }

@@ -20,8 +20,8 @@ from replay.payloads import parse_order, parse_rate
 from replay.reports import report, reports
 from replay.serializers import (
     LogEntrySerializer,
-    PreviewSerializer,
     ReplayListSerializer,
+    ReplayPreviewSerializer,
     ReplaySerializer,
     preview_as_json,
     replay_as_json,
@@ -121,7 +121,7 @@ class ReplaysView(ReplayView):
             ),
         ],
         responses={
-            200: OpenApiResponse(PreviewSerializer, "The dry run"),
+            200: OpenApiResponse(ReplayPreviewSerializer, "The dry run"),
             201: OpenApiResponse(ReplaySerializer, "The replay, at Location"),
             (409, _PROBLEM): OpenApiResponse(OpenApiTypes.OBJECT, "The key was used before"),
             (415, _PROBLEM): OpenApiResponse(OpenApiTypes.OBJECT, "Not JSON"),

@@ -8,8 +8,10 @@ from replay.models import ReplayLogEntry
 from replay.orders import Preview
 from replay.reports import Report
 
+STATES = [state.value for state in State]
 
-class SourceSerializer(serializers.Serializer[object]):
+
+class ShownSourceSerializer(serializers.Serializer[object]):
     """`from` and `to` are no names that Python takes: see ReplaySerializer.get_source."""
 
     def get_fields(self) -> dict[str, serializers.Field]:  # type: ignore[type-arg]
@@ -17,27 +19,27 @@ class SourceSerializer(serializers.Serializer[object]):
         return {"from": TimeField(source="from_ms"), "to": TimeField(source="to_ms")}
 
 
-class FilterSerializer(serializers.Serializer[object]):
+class ShownFilterSerializer(serializers.Serializer[object]):
     """Which events of the range; none for all."""
 
     events = serializers.ListField(child=serializers.CharField())
 
 
-class TargetSerializer(serializers.Serializer[object]):
+class ShownTargetSerializer(serializers.Serializer[object]):
     """What is written."""
 
     mode = serializers.ChoiceField([mode.value for mode in Mode])
     generation = serializers.IntegerField(allow_null=True, help_text="null in place")
 
 
-class RateSerializer(serializers.Serializer[object]):
+class ShownRateSerializer(serializers.Serializer[object]):
     """At most so fast."""
 
     max_eps = serializers.IntegerField(allow_null=True, help_text="null: no limit")
     auto = serializers.BooleanField(help_text="slower while live events wait")
 
 
-class ProgressSerializer(serializers.Serializer[object]):
+class ReplayProgressSerializer(serializers.Serializer[object]):
     """How far it is, in events."""
 
     estimated = serializers.IntegerField(
@@ -59,7 +61,7 @@ class ProgressSerializer(serializers.Serializer[object]):
         return Throttle(found.row.throttled_by).value if found.row.throttled_by else None
 
 
-class ErrorSerializer(serializers.Serializer[object]):
+class ReplayErrorSerializer(serializers.Serializer[object]):
     """Why it failed."""
 
     code = serializers.CharField(source="error_code")
@@ -71,16 +73,16 @@ class ReplaySerializer(serializers.Serializer[object]):
 
     id = serializers.CharField(source="row.id")
     project = serializers.CharField(source="row.project")
-    state = serializers.ChoiceField([state.value for state in State], source="row.state")
+    state = serializers.ChoiceField(STATES, source="row.state")
     worker = serializers.ChoiceField(
         [worker.value for worker in Worker],
         allow_null=True,
         help_text="lost: stalled, another goes on; null: none is needed now",
     )
-    source = SourceSerializer(source="row")  # type: ignore[assignment]  # DRF takes any name
-    filter = FilterSerializer(source="row")
-    target = TargetSerializer(source="row")
-    rate = RateSerializer(source="row")
+    source = ShownSourceSerializer(source="row")  # type: ignore[assignment]  # DRF takes any name
+    filter = ShownFilterSerializer(source="row")
+    target = ShownTargetSerializer(source="row")
+    rate = ShownRateSerializer(source="row")
     reason = serializers.CharField(source="row.reason")
     requested_by = serializers.CharField(source="row.requested_by")
     created_at = TimeField(source="row.created_at_ms")
@@ -89,12 +91,12 @@ class ReplaySerializer(serializers.Serializer[object]):
     estimated_bytes = serializers.IntegerField(source="row.estimated_bytes", allow_null=True)
     first = TimeField(source="row.first_ms", allow_null=True)
     last = TimeField(source="row.last_ms", allow_null=True)
-    progress = ProgressSerializer(source="*")
+    progress = ReplayProgressSerializer(source="*")
     error = serializers.SerializerMethodField()
 
     def get_error(self, found: Report) -> dict[str, str] | None:
         """Of a failed one."""
-        return dict(ErrorSerializer(found.row).data) if found.row.error_code else None
+        return dict(ReplayErrorSerializer(found.row).data) if found.row.error_code else None
 
 
 class LogEntrySerializer(serializers.ModelSerializer[ReplayLogEntry]):
@@ -114,7 +116,7 @@ class ReplayListSerializer(serializers.Serializer[object]):
     next_cursor = serializers.CharField(allow_null=True)
 
 
-class HourSerializer(serializers.Serializer[object]):
+class ReplayHourSerializer(serializers.Serializer[object]):
     """Events of one hour and name."""
 
     hour = TimeField(source="hour_ms")
@@ -122,7 +124,7 @@ class HourSerializer(serializers.Serializer[object]):
     count = serializers.IntegerField()
 
 
-class PreviewSerializer(serializers.Serializer[object]):
+class ReplayPreviewSerializer(serializers.Serializer[object]):
     """What a replay would do."""
 
     estimated = serializers.IntegerField(source="estimate.count")
@@ -130,14 +132,14 @@ class PreviewSerializer(serializers.Serializer[object]):
     first = TimeField(source="estimate.first_ms", allow_null=True)
     last = TimeField(source="estimate.last_ms", allow_null=True)
     duration_s = serializers.FloatField(allow_null=True, help_text="at the rate asked for")
-    hours = HourSerializer(source="estimate.hours", many=True)
+    hours = ReplayHourSerializer(source="estimate.hours", many=True)
     overlaps = serializers.ListField(child=serializers.CharField(), help_text="replays in force")
     effect = serializers.CharField()
 
 
 def preview_as_json(found: Preview) -> dict[str, object]:
     """The document of a dry run."""
-    return dict(PreviewSerializer(found).data)
+    return dict(ReplayPreviewSerializer(found).data)
 
 
 def replay_as_json(found: Report) -> dict[str, object]:

@@ -10,6 +10,9 @@ from drf_spectacular.generators import SchemaGenerator
 
 import access.openapi
 import ingest.openapi
+import operations.urls
+import replay.openapi
+import replay.urls
 import timeseries.openapi
 from access.openapi import problem_response
 from analyticsproject import health_openapi
@@ -36,13 +39,15 @@ class ConflictingParts(Exception):
 @cache
 def document() -> Document:
     """The whole document, whichever parts this process serves."""
-    generator = SchemaGenerator(urlconf="operations.urls")  # type: ignore[no-untyped-call]
+    patterns = [*operations.urls.urlpatterns, *replay.urls.urlpatterns]
+    generator = SchemaGenerator(patterns=patterns)  # type: ignore[no-untyped-call]
     whole: Document = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     _add_problems(whole)
     whole["paths"] = dict(whole["paths"])
     for part in (
         access.openapi.fragment(),
         ingest.openapi.fragment(),
+        replay.openapi.fragment(),
         timeseries.openapi.fragment(),
         health_openapi.fragment(),
     ):
@@ -72,6 +77,6 @@ def _add_problems(whole: Document) -> None:
             operation["security"] = [{"token": []}]
             operation["responses"] |= {
                 "401": problem_response("No credential, or one that proves nothing"),
-                "403": problem_response("The credential lacks the scope operate"),
+                "403": problem_response("The credential lacks the scope"),
                 "503": problem_response("The keys are not loaded yet"),
             }

@@ -71,6 +71,7 @@ INSTALLED_APPS = [
     "ingest",
     "warehouse",
     "timeseries",
+    "replay",
     "operations",
 ]
 ELASTICSEARCH_DSL: dict[str, object] = {}  # the adapter names its own connections
@@ -170,4 +171,8 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/v1/",
+    "ENUM_NAME_OVERRIDES": {
+        "LagState": "operations.serializers.STATES",
+        "ReplayState": "replay.serializers.STATES",
+    },
 }

@@ -22,6 +22,7 @@ if "admin" in settings.SERVE:
     urlpatterns += [
         path("", RedirectView.as_view(pattern_name="admin:index")),
         path("", include("operations.urls")),
+        path("", include("replay.urls")),
         path("admin/", admin.site.urls),
     ]
 

@@ -3,7 +3,7 @@ passed in."""
 
 from dataclasses import dataclass
 
-LIVE_LAG_LIMIT_S = 10.0
+LIVE_LAG_LIMIT_S = 1.0
 """Above this history gets its floor only; below it the lanes take turns while both have work."""
 FLOOR_BATCHES = 10
 """History gets at least one batch for so many live ones: a tenth of the work at most is taken

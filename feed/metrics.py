@@ -52,6 +52,15 @@ LOOP_FAILURES = Counter(
     "Rounds of the consume loop that an unexpected error ended.",
     ("worker",),
 )
+REPLAY_EMITTED = Counter(
+    "weir_replay_emitted",
+    "Events that a replayer put into topic history, acknowledged. Rises while a replay runs.",
+)
+REPLAY_RECORDS_DROPPED = Counter(
+    "weir_replay_records_dropped",
+    "Records of a cancelled replay, or of a replayer that another took over from, left out.",
+    ("group",),
+)
 ANNOUNCEMENTS_DROPPED = Counter(
     "weir_announcements_dropped",
     "Announcements that topic changes did not take: live views wake later, nothing is lost.",

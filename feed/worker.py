@@ -1,9 +1,10 @@
 """What every worker command shares: options, signals, the supervisor, metrics."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -19,6 +20,7 @@ from feed.loop import ConsumeLoop
 from feed.ports import Feed
 from feed.stop_signals import StopSignals
 from feed.supervisor import Supervisor
+from feed.topics import Group, Topic
 from feed.upkeep import trimming
 
 METRICS_HOST = "127.0.0.1"
@@ -27,8 +29,22 @@ FLUSH_S = 2.0
 """How long the end waits for what was published to be in the log: well within the drain's 9 s."""
 
 
+T = TypeVar("T")
+
+
+class Working(NamedTuple):
+    """One attempt at the work: when to stop, whether to drain and end, whom to tell of progress.
+    `begin` says in a sentence what is worked on and watches the lag of groups and topics."""
+
+    stop: threading.Event
+    once: bool
+    note_progress: Callable[[], None]
+    begin: Callable[[Sequence[tuple[Group, Topic]], str], None]
+
+
 class WorkerCommand(BaseCommand):
-    """A process that consumes topics until it is told to stop, or drains them once.
+    """A process that consumes topics until it is told to stop, or drains them once; one whose work
+    is another overrides `work`.
 
     Exit code 0 after SIGTERM, SIGINT or a drain; 1 when an operator must look, having said why.
     """
@@ -66,7 +82,7 @@ class WorkerCommand(BaseCommand):
         with StopSignals() as signals, self._metrics(port):
             supervisor = Supervisor(
                 self._name(),
-                lambda: self._consume(supervisor, signals, once=once),
+                lambda: self._attempt(supervisor, signals, once=once),
                 stop=signals.requested,
                 waits=not once,
                 between=close_old_connections,
@@ -75,35 +91,35 @@ class WorkerCommand(BaseCommand):
         if exit_code:
             raise SystemExit(exit_code)
 
-    def _consume(self, supervisor: Supervisor, signals: StopSignals, *, once: bool) -> None:
+    def work(self, feed: Feed, working: Working) -> None:
+        """Work until told to stop, or to the end of what is there. Raises what the supervisor
+        knows how to take."""
+        lanes = configured(lambda: self.lanes(feed))
+        what = "draining" if working.once else "reading"
+        working.begin([(lane.group, lane.topic) for lane in lanes], f"{what} {_reads(lanes)}")
+        loop = ConsumeLoop(
+            feed, lanes, stop=working.stop, once=working.once, on_commit=working.note_progress
+        )
+        loop.run()
+
+    def _attempt(self, supervisor: Supervisor, signals: StopSignals, *, once: bool) -> None:
         if not self._is_prepared:
             self.prepare()
             self._is_prepared = True
         feed = FEED.open_own()
-        try:
-            lanes = self._configured_lanes(feed)
+
+        def begin(watched: Sequence[tuple[Group, Topic]], sentence: str) -> None:
             supervisor.note_reachable()
-            self._lag.watch(feed, [(lane.group.value, lane.topic.value) for lane in lanes])
-            self._say(_start_line(lanes, once=once))
+            self._lag.watch(feed, [(group.value, topic.value) for group, topic in watched])
+            self._say(sentence if once else f"{sentence}; SIGTERM or Ctrl-C drains and stops")
+
+        try:
             with trimming(feed):
-                ConsumeLoop(
-                    feed,
-                    lanes,
-                    stop=signals.requested,
-                    once=once,
-                    on_commit=supervisor.note_progress,
-                ).run()
+                self.work(feed, Working(signals.requested, once, supervisor.note_progress, begin))
             feed.flush(timeout_s=FLUSH_S)
         finally:
             self._lag.forget()
             feed.close()
-
-    def _configured_lanes(self, feed: Feed) -> Sequence[Lane]:
-        """Opening connects to nothing: what fails in it is the configuration."""
-        try:
-            return self.lanes(feed)
-        except (ImportError, ValueError) as exc:
-            raise ImproperlyConfigured(str(exc)) from exc
 
     @contextmanager
     def _metrics(self, port: int | None) -> Iterator[None]:
@@ -134,9 +150,17 @@ class WorkerCommand(BaseCommand):
         return type(self).__module__.rpartition(".")[2]
 
 
-def _start_line(lanes: Sequence[Lane], *, once: bool) -> str:
-    reads = " and ".join(f"topic {lane.topic} as group {lane.group}" for lane in lanes)
-    return f"draining {reads}" if once else f"reading {reads}; SIGTERM or Ctrl-C drains and stops"
+def configured(opened: Callable[[], T]) -> T:
+    """What `opened` gives. Opening connects to nothing: what fails in it is the configuration.
+    Raises ImproperlyConfigured."""
+    try:
+        return opened()
+    except (ImportError, ValueError) as exc:
+        raise ImproperlyConfigured(str(exc)) from exc
+
+
+def _reads(lanes: Sequence[Lane]) -> str:
+    return " and ".join(f"topic {lane.topic} as group {lane.group}" for lane in lanes)
 
 
 def _port(text: str) -> int:

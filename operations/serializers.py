@@ -1,24 +1,11 @@
 """How the pipeline's standing is written as JSON, for the API, the admin's page and the command."""
 
-from datetime import UTC, datetime
-
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from access.drf_fields import TimeField
 from operations.lag_states import LagState
 
 STATES = [state.value for state in LagState]
-
-
-@extend_schema_field(OpenApiTypes.DATETIME)
-class TimeField(serializers.Field[int, None, str, int]):
-    """Milliseconds since the epoch, written as RFC 3339."""
-
-    def to_representation(self, value: int) -> str:
-        """With milliseconds, UTC."""
-        at = datetime.fromtimestamp(value / 1000, UTC)
-        return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class LagRowSerializer(serializers.Serializer[object]):

@@ -13,11 +13,11 @@ from rest_framework.response import Response
 
 from access.claims import Scope
 from access.drf import TokenView
+from access.drf_fields import TimeField
 from feed.event import EventKey, event_key, parse_key
 from ingest.identifiers import time_in_id
 from ingest.timestamps import parse_time
 from operations.api_problems import engines_answering, project_seen_whole, wrong_parameter
-from operations.serializers import TimeField
 from operations.trace import trace
 from timeseries.backends import get_series_store
 from warehouse.backends import get_event_store

@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "web": ("serve", "--host", "127.0.0.1"),
     "sink": ("run_warehouse_sink",),
     "projector": ("run_projector",),
+    "replayer": ("run_replayer",),
 }
 
 
@@ -124,7 +125,7 @@ class Stack:
 
     def start_all(self) -> None:
         """Web, sink and projector, one of each."""
-        for name in COMMANDS:
+        for name in ("web", "sink", "projector"):
             self.start(name)
 
     def is_answering(self) -> bool:
@@ -171,13 +172,14 @@ class Stack:
         self.manage("run_warehouse_sink", "--once", limit_s=DRAIN_LIMIT_S)
         self.manage("run_projector", "--once", limit_s=DRAIN_LIMIT_S)
 
-    def create_project(self, name: str) -> "Credentials":
-        """A project with a key of scopes ingest and query, and a token of both."""
-        made = json.loads(self.manage("create_project", name, "--json"))
+    def create_project(self, name: str, *scopes: str) -> "Credentials":
+        """A project with a key of scopes ingest and query, and more; a token of all."""
+        more = [part for scope in scopes for part in ("--scope", scope)]
+        made = json.loads(self.manage("create_project", name, "--json", *more))
         key_file = self.data_dir / f"{name}.pem"
         key_file.write_text(made["private_key"])
         token = self.manage(
-            *("mint_token", "--project", name, "--scope", "ingest", "--scope", "query"),
+            *("mint_token", "--project", name, "--scope", "ingest", "--scope", "query", *more),
             *("--private-key", str(key_file)),
         ).strip()
         return Credentials(name, token, made["write_key"])

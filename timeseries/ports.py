@@ -127,6 +127,12 @@ class SeriesStore(Protocol):
         whatever a part's making raises passes through.
         """
 
+    def restore(
+        self, parts: Iterable[Sequence[Document]], *, generations: Sequence[int]
+    ) -> Sequence[Refused]:
+        """As `write`, and dearer: of these documents those that were deleted or changed behind the
+        store's back are afterwards as if that had not happened, and so are all figures."""
+
     def figures(self, query: SeriesQuery, *, generation: int, timeout_s: float) -> StoreAnswer:
         """The groups and points of a query whose fields are resolved to slots.
 

@@ -40,8 +40,10 @@ class _Ready(NamedTuple):
 class Projector:
     """A Handler (feed.consumer) that is Announcing: what `handle` returned for is readable."""
 
-    def __init__(self, store: SeriesStore, slots: SlotRegistry) -> None:
+    def __init__(self, store: SeriesStore, slots: SlotRegistry, *, restores: bool = False) -> None:
+        """`restores`: what was damaged in the view is mended, too."""
         self._store, self._slots = store, slots
+        self._restores = restores
         self._changes: list[ChangedRange] = []
         self._ensured: set[int] = set()
 
@@ -59,7 +61,8 @@ class Projector:
             for generation in written_generations():
                 self._ensure(generation)
                 parts = self._parts(batch, generation, poison, changes)
-                refused = self._store.write(parts, generations=(generation,))  # 3 readable
+                write = self._store.restore if self._restores else self._store.write
+                refused = write(parts, generations=(generation,))  # 3 readable
                 poison |= _poison_of(batch, refused)
         except SeriesBackpressure as exc:
             raise Backpressure(str(exc), retry_after_s=exc.retry_after_s) from exc

@@ -20,7 +20,7 @@ from operations.reconcile.opening import LAST_MS, open_reconciliation
 from operations.reconcile.outcome import Hour
 from operations.reconcile.serializers import HourSerializer, SummarySerializer
 from operations.reconcile.sides import Span
-from operations.time_arguments import moment_ms
+from ingest.time_arguments import moment_ms
 
 DEFAULT_HOURS, MOST_HOURS = 50, 200
 DEFAULT_WAIT_S, MOST_WAIT_S = 10, 25

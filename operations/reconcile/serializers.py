@@ -6,7 +6,7 @@ from rest_framework import serializers
 from feed.event import key_text
 from operations.reconcile.comparison import Difference, Kind
 from operations.reconcile.outcome import State
-from operations.serializers import TimeField
+from access.drf_fields import TimeField
 
 STATES = [state.value for state in State]
 

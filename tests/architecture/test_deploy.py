@@ -56,7 +56,7 @@ def test_the_schema_would_find_a_fault(tmp_path: Path) -> None:
 
 def test_the_parts_and_the_engines_are_there() -> None:
     assert [
-        *("admin", "ensure-engines", "ingest", "migrate", "projector", "query", "sink"),
+        *("admin", "ensure-engines", "ingest", "migrate", "projector", "query", "replayer", "sink"),
     ] == OF_WEIR
     assert ENGINES == ["cassandra", "elasticsearch", "kafka", "postgresql"]
 

@@ -119,7 +119,8 @@ class SeriesStoreContract(SeriesReadingContract):
         rng.shuffle(shuffled)
 
         for start in range(0, len(shuffled), batch):
-            write(store, *shuffled[start : start + batch])
+            put = rng.choice([store.write, store.restore])  # a sound view knows no difference
+            assert not put([shuffled[start : start + batch]], generations=(GENERATION,))
 
         page = store.keys(
             project,

@@ -15,8 +15,10 @@ import pytest
 from tests.builders import NOON_MS, make_project_name
 from tests.contract.series_store_writer import batch_of
 from tests.elasticsearch_view import fresh_prefix, open_view, server_of
-from tests.series_builders import make_document
+from tests.series_builders import COUNT, make_document, make_query
+from timeseries.adapters.elasticsearch.documents import document_id
 from timeseries.adapters.elasticsearch.store import ElasticsearchSeriesStore
+from timeseries.domain import CoreField
 from timeseries.errors import SeriesBackpressure, SeriesError, SeriesUnavailable
 from timeseries.ports import Document
 
@@ -200,6 +202,33 @@ def test_a_document_that_cannot_be_indexed_is_given_back_and_the_others_are_in(
     assert "failed to parse field [s.0] of type [keyword]" in refused[0].reason
     assert "xxx" not in refused[0].reason  # no value of a property
     assert found(store, *good, bad) == [10, 9, 9, None]
+
+
+@pytest.mark.parametrize("damage", ["deleted", "changed", "changed twice"])
+def test_what_somebody_changed_is_restored(
+    store: ElasticsearchSeriesStore, server: httpx.Client, prefix: str, damage: str
+) -> None:
+    store.ensure(1)
+    documents = [make_document(id=str(n), version=7, event="signup") for n in range(3)]
+    write(store, *documents)
+    index = f"/{prefix}-events-g1-2026-11"
+    address = f"{index}/_doc/{document_id('demo', documents[1].key)}?routing=demo&refresh=true"
+    wrong = {"p": "demo", "t": NOON_MS, "k": "0", "v": 7, "h": 1, "e": "wrong", "y": "track"}
+    for _ in range(1 + damage.count("twice")):
+        if damage == "deleted":
+            server.delete(address).raise_for_status()
+        else:
+            server.put(address, json=wrong).raise_for_status()
+    query = make_query(COUNT, group_by=(CoreField.EVENT,))
+    assert store.figures(query, generation=1, timeout_s=30.0).groups[0].total != (3,)
+
+    assert store.restore([documents], generations=(1,)) == []
+
+    (group,) = store.figures(query, generation=1, timeout_s=30.0).groups
+    assert (group.group, group.total) == (("signup",), (3,))
+    assert found(store, *documents) == [7, 7, 7]
+    write(store, documents[1]._replace(version=8))
+    assert found(store, documents[1]) == [8]
 
 
 def test_what_is_not_the_documents_fault_is_backpressure(

@@ -35,6 +35,7 @@ def test_both_printed_lines_work_and_ctrl_c_stops_every_part(tmp_path: Path) -> 
         password = dev.password
         assert sorted(command.split()[0] for command in dev.children().values()) == [
             "run_projector",
+            "run_replayer",
             "run_warehouse_sink",
             "serve",
         ]

@@ -37,8 +37,8 @@ class Command(BaseCommand):
     """See `help`."""
 
     help = (
-        "Run the whole pipeline here: web, sink and projector as child processes, with an admin "
-        "user, a project demo and a gentle stream of demo events."
+        "Run the whole pipeline here: web, sink, projector and replayer as child processes, with "
+        "an admin user, a project demo and a gentle stream of demo events."
     )
     requires_system_checks: list[str] = []  # the development values may not be there yet
 
@@ -95,7 +95,11 @@ class Command(BaseCommand):
     ) -> None:
         """The workers, on the first run the demonstration's past, then the web process: so that
         its charts begin with the present, not with a week in ten seconds."""
-        parts.start(Part("sink", ["run_warehouse_sink"]), Part("projector", ["run_projector"]))
+        parts.start(
+            Part("sink", ["run_warehouse_sink"]),
+            Part("projector", ["run_projector"]),
+            Part("replayer", ["run_replayer"]),
+        )
         if wants_demo and is_new:
             self._say(f"sending {HISTORY_DAYS} days of a demonstration shop")
             past = Part("demo history", [*SEED_DEMO, "--days", str(HISTORY_DAYS)], may_end=True)

@@ -16,9 +16,9 @@ from access.lookups import get_project
 from feed.backends import get_feed
 from feed.errors import FeedError
 from feed.topics import Group
+from ingest.time_arguments import moment_ms, whole_seconds
 from operations.exporting import pages
 from operations.group_wait import GroupsBehind, Waiting, wait_for_groups
-from operations.time_arguments import moment_ms, whole_seconds
 from warehouse.backends import get_event_store
 from warehouse.errors import StoreError
 from warehouse.ports import ScanWindow

@@ -21,7 +21,7 @@ from operations.reconcile.outcome import Hour, State
 from operations.reconcile.serializers import HourSerializer, SummarySerializer
 from operations.reconcile.service import Reconciliation
 from operations.reconcile.sides import Span
-from operations.time_arguments import moment_ms, whole_seconds
+from ingest.time_arguments import moment_ms, whole_seconds
 from timeseries.errors import SeriesError
 from warehouse.errors import StoreError
 

@@ -1,5 +1,6 @@
 """Bulk requests: two under way while the next is made, and what came of each document."""
 
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -7,11 +8,12 @@ from typing import Any
 
 from feed.crash_points import reach
 from timeseries.adapters.elasticsearch.client import Cluster, Json
-from timeseries.adapters.elasticsearch.documents import Lines
+from timeseries.adapters.elasticsearch.documents import VERSION_STEP, Lines
 from timeseries.adapters.elasticsearch.errors import RETRY_S
 from timeseries.adapters.elasticsearch.generations import GenerationKeeper
 from timeseries.adapters.elasticsearch.indices import MOST_NAMES, Names, Place
 from timeseries.adapters.elasticsearch.options import Options
+from timeseries.adapters.elasticsearch.verification import external_versions
 from timeseries.errors import SeriesBackpressure, SeriesUnavailable
 from timeseries.ports import Document, Refused
 
@@ -26,6 +28,10 @@ BUSY = "es_rejected_execution_exception"
 _TOLD_APART = frozenset({CONFLICT, NOT_PARSED, BUSY})
 """What is looked at document by document; all else passes, and the whole batch comes again."""
 MOST_REASON_CHARS = 500
+FULL_ROUNDS = 4
+FULL_S = 0.05
+"""Waits double between rounds in which no document found room: about two seconds in all, since to
+give up means that the whole batch comes again."""
 _BRIEF = "errors,items.*.error.type"
 """Nothing is told of what succeeded: a redelivered batch may be all conflicts, and says so in a few
 bytes each."""
@@ -44,11 +50,16 @@ class BulkWriter:
         self._bulk_bytes, self._timeout_s = options.bulk_bytes, options.timeout_s
         self._threads: ThreadPoolExecutor | None = None
 
-    def write(self, parts: Iterable[Sequence[Document]], place: Place) -> list[Refused]:
-        """Every document durable and readable, or given back. Raises as SeriesStore.write."""
+    def write(
+        self, parts: Iterable[Sequence[Document]], place: Place, *, restores: bool
+    ) -> list[Refused]:
+        """Every document durable and readable, or given back; with `restores`, also where somebody
+        changed it. Raises as SeriesStore.write."""
         lines = Lines(self._names, place)
         try:
-            refused = self._send_all(parts, place, lines)  # every item acknowledged
+            refused = self._send_all(
+                parts, place, lines, restores=restores
+            )  # every item acknowledged
             reach("projector.before_refresh")
             self._refresh(sorted(lines.indices))
         except SeriesBackpressure:
@@ -63,7 +74,12 @@ class BulkWriter:
             self._threads = None
 
     def _send_all(
-        self, parts: Iterable[Sequence[Document]], place: Place, lines: Lines
+        self,
+        parts: Iterable[Sequence[Document]],
+        place: Place,
+        lines: Lines,
+        *,
+        restores: bool,
     ) -> list[Refused]:
         refused: list[Refused] = []
         pending: deque[Future[list[Refused]]] = deque()
@@ -72,7 +88,9 @@ class BulkWriter:
                 if len(pending) == IN_FLIGHT:
                     refused += pending.popleft().result()
                 self._keeper.need(place, lines.indices)
-                pending.append(self._pool().submit(self._send, place, documents, body))
+                pending.append(
+                    self._pool().submit(self._send, place, documents, body, restores=restores)
+                )
                 reach("projector.mid_batch")
             while pending:
                 refused += pending.popleft().result()
@@ -95,7 +113,9 @@ class BulkWriter:
         if pairs:
             yield documents, _joined(pairs)
 
-    def _send(self, place: Place, documents: Sequence[Document], body: bytes) -> list[Refused]:
+    def _send(
+        self, place: Place, documents: Sequence[Document], body: bytes, *, restores: bool
+    ) -> list[Refused]:
         kinds = self._kinds(self._request(body, _BRIEF))
         if MISSING_INDEX in kinds:  # deleted behind our back
             missing = {self._names.index_at(place, each.occurred_at_ms) for each in documents}
@@ -104,13 +124,17 @@ class BulkWriter:
             kinds = self._kinds(self._request(body, _BRIEF))
         if kinds - _TOLD_APART:
             raise _later(kinds - _TOLD_APART)
-        return self._one_by_one(documents, body) if kinds - {CONFLICT} else []
+        refused = self._one_by_one(documents, body) if kinds - {CONFLICT} else []
+        if restores and kinds:
+            self._restore(place, documents)
+        return refused
 
     def _one_by_one(self, documents: Sequence[Document], body: bytes) -> list[Refused]:
         """Once more, with an answer for each document: writing twice changes nothing. Those that
-        found no room come again without the others, as long as each time some get in."""
+        found no room come again without the others, until for FULL_ROUNDS none got in."""
         refused: list[Refused] = []
         left = list(zip(documents, _pairs(body), strict=True))
+        full_rounds = 0
         while left:
             answer = self._request(_joined([pair for _, pair in left]), _WHOLE)
             kinds = self._kinds(answer) - _TOLD_APART
@@ -122,9 +146,27 @@ class BulkWriter:
                 if error.get("type") == NOT_PARSED
             ]
             left = [each for each, error in told if error.get("type") == BUSY]
-            if kinds or len(left) == len(told):
+            full_rounds = full_rounds + 1 if len(left) == len(told) else 0
+            if kinds or full_rounds > FULL_ROUNDS:
                 raise _later(kinds or {BUSY})
+            if full_rounds:
+                time.sleep(FULL_S * 2**full_rounds)
         return refused
+
+    def _restore(self, place: Place, documents: Sequence[Document]) -> None:
+        """Write those anew that somebody changed: their external versions are above ours, yet below
+        the next version of the event."""
+        held = external_versions(self._cluster, self._names, place, documents)
+        damaged: dict[int, list[Document]] = {}
+        for document, external in zip(documents, held, strict=True):
+            version, low_bits = divmod(external, VERSION_STEP)
+            if version == document.version and low_bits:
+                damaged.setdefault(low_bits, []).append(document)
+        for low_bits, members in damaged.items():
+            lines = Lines(self._names, place, low_bits=low_bits)
+            kinds = self._kinds(self._request(_joined(list(lines.pairs(members))), _BRIEF))
+            if kinds - {CONFLICT, NOT_PARSED}:
+                raise _later(kinds - {CONFLICT, NOT_PARSED})
 
     def _request(self, body: bytes, filter_path: str) -> Json:
         answer: Json = self._cluster.request(

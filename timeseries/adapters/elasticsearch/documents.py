@@ -1,6 +1,6 @@
 """Documents as lines of a bulk request, and their ids. Pure, and hot: it runs for every event."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -50,16 +50,11 @@ def document_id(project: str, key: bytes) -> str:
     return urlsafe_b64encode(key + project_mark(project)).decode()
 
 
-def key_of_id(document_id: str) -> bytes:
-    """The key that an id was made from."""
-    return urlsafe_b64decode(document_id)[:_KEY_BYTES]
-
-
 class Lines:
-    """Makes lines of documents of one generation."""
+    """Makes lines of documents of one generation. `low_bits`: those of their external versions."""
 
-    def __init__(self, names: Names, place: Place) -> None:
-        self._names, self._place = names, place
+    def __init__(self, names: Names, place: Place, *, low_bits: int = 0) -> None:
+        self._names, self._place, self._low_bits = names, place, low_bits
         self._start_ms = self._end_ms = 0
         self._index = ""
         self.indices: set[str] = set()
@@ -91,9 +86,10 @@ class Lines:
                 document.numbers,  # type: ignore[arg-type]
                 document.booleans,  # type: ignore[arg-type]
             )
+            external = version * VERSION_STEP + self._low_bits
             action = (
                 f'{{"index":{{"_index":"{self._index}","_id":"{ids[number]}","routing":"{routing}",'
-                f'"version":{version * VERSION_STEP},"version_type":"external_gte"}}}}\n'
+                f'"version":{external},"version_type":"external_gte"}}}}\n'
             )
             yield action.encode() + _encode(body)
 

@@ -43,13 +43,24 @@ class ElasticsearchSeriesStore:
         self, parts: Iterable[Sequence[Document]], *, generations: Sequence[int]
     ) -> Sequence[Refused]:
         """See the port."""
+        return self._write(parts, generations, restores=False)
+
+    def restore(
+        self, parts: Iterable[Sequence[Document]], *, generations: Sequence[int]
+    ) -> Sequence[Refused]:
+        """See the port."""
+        return self._write(parts, generations, restores=True)
+
+    def _write(
+        self, parts: Iterable[Sequence[Document]], generations: Sequence[int], *, restores: bool
+    ) -> Sequence[Refused]:
         places = [self._keeper.place(generation) for generation in generations]
         if len(places) == 1:
-            return self._bulk.write(parts, places[0])
+            return self._bulk.write(parts, places[0], restores=restores)
         refused: list[Refused] = []
         for part in parts:
             for place in places:
-                refused += self._bulk.write([part], place)
+                refused += self._bulk.write([part], place, restores=restores)
         return refused
 
     def figures(self, query: SeriesQuery, *, generation: int, timeout_s: float) -> StoreAnswer:

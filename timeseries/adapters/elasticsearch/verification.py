@@ -6,13 +6,13 @@ from itertools import product
 
 from feed.event import first_key_at, key_time_ms
 from timeseries.adapters.elasticsearch.client import Cluster, Json, Searching
-from timeseries.adapters.elasticsearch.documents import VERSION_STEP, document_id, key_of_id
+from timeseries.adapters.elasticsearch.documents import VERSION_STEP, document_id
 from timeseries.adapters.elasticsearch.errors import of_answer
 from timeseries.adapters.elasticsearch.indices import Names, Place, routing_of, routings_of
 from timeseries.adapters.elasticsearch.searching import check_whole
 from timeseries.domain import QUERY_TIMEOUT_S
 from timeseries.errors import SeriesUnavailable
-from timeseries.ports import DocumentHour, Entry
+from timeseries.ports import Document, DocumentHour, Entry
 
 PAGE = 2_000
 """Hours and event names that `hours` holds at a time."""
@@ -22,33 +22,64 @@ def versions(
     cluster: Cluster, names: Names, place: Place, project: str, keys: Sequence[bytes]
 ) -> dict[bytes, int]:
     """See SeriesStore.versions: what is readable, by id."""
+    pairs = [(project, key) for key in keys]
+    found = _external_versions(cluster, names, place, pairs, is_readable=True)
+    return {
+        key: external // VERSION_STEP
+        for key, external in zip(keys, found, strict=True)
+        if external is not None
+    }
+
+
+def external_versions(
+    cluster: Cluster, names: Names, place: Place, documents: Sequence[Document]
+) -> list[int]:
+    """External versions of these documents as they are stored, readable or not; 0 where there is
+    none."""
+    pairs = [(document.project, document.key) for document in documents]
+    found = _external_versions(cluster, names, place, pairs, is_readable=False)
+    return [external or 0 for external in found]
+
+
+def _external_versions(
+    cluster: Cluster,
+    names: Names,
+    place: Place,
+    pairs: Sequence[tuple[str, bytes]],
+    *,
+    is_readable: bool,
+) -> list[int | None]:
     wanted = [
         {
             "_index": names.index_at(place, key_time_ms(key)),
             "_id": document_id(project, key),
             "routing": routing_of(place, project, key),
         }
-        for key in keys
+        for project, key in pairs
     ]
     if not wanted:
-        return {}
+        return []
+    project = pairs[0][0]
     answer: Json = cluster.request(
         "POST",
         "/_mget",
         what=f"versions of documents of project {project}",
         timeout_s=QUERY_TIMEOUT_S,
         body={"docs": wanted},
-        params={"realtime": "false", "preference": project},
+        params={"realtime": str(not is_readable).lower(), "preference": project},
     )
-    found: dict[bytes, int] = {}
-    for document in answer["docs"]:
-        if document.get("found"):
-            found[key_of_id(document["_id"])] = document["_version"] // VERSION_STEP
-        elif "error" in document and document["error"]["type"] != "index_not_found_exception":
-            raise SeriesUnavailable(
-                f"Elasticsearch does not tell a document's version: {document['error']['reason']}"
-            )
-    return found
+    return [_external_version(document) for document in answer["docs"]]
+
+
+def _external_version(document: Json) -> int | None:
+    if document.get("found"):
+        external: int = document["_version"]
+        return external
+    if "error" in document and document["error"]["type"] != "index_not_found_exception":
+        raise SeriesUnavailable(
+            f"Elasticsearch does not tell a document's version: {document['error']['reason']}"
+        )
+    return None
 
 
 def hours(

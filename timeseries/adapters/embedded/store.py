@@ -1,13 +1,16 @@
 """The SeriesStore port over files, one a generation."""
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from feed.errors import WrongOption
+from feed.sqlite import Connection
 from timeseries.adapters.embedded import reading
+from timeseries.adapters.embedded.catalog import Catalog
 from timeseries.adapters.embedded.figures import answer, values
 from timeseries.adapters.embedded.files import GenerationFile
+from timeseries.adapters.embedded.restoring import restore_documents
 from timeseries.adapters.embedded.writing import write_documents
 from timeseries.domain import (
     QUERY_TIMEOUT_S,
@@ -53,10 +56,24 @@ class EmbeddedSeriesStore:
         self, parts: Iterable[Sequence[Document]], *, generations: Sequence[int]
     ) -> Sequence[Refused]:
         """See the port: one transaction a part and generation, documents and rollups together."""
+        return self._write(write_documents, parts, generations)
+
+    def restore(
+        self, parts: Iterable[Sequence[Document]], *, generations: Sequence[int]
+    ) -> Sequence[Refused]:
+        """See the port: in the same transactions."""
+        return self._write(restore_documents, parts, generations)
+
+    def _write(
+        self,
+        write: Callable[[Connection, Catalog, Sequence[Document]], None],
+        parts: Iterable[Sequence[Document]],
+        generations: Sequence[int],
+    ) -> Sequence[Refused]:
         for documents in parts:
             for generation in generations:
                 with self._file(generation).writing() as (connection, catalog):
-                    write_documents(connection, catalog, documents)
+                    write(connection, catalog, documents)
         return ()
 
     def figures(self, query: SeriesQuery, *, generation: int, timeout_s: float) -> StoreAnswer:

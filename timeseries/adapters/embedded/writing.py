@@ -1,7 +1,7 @@
 """One batch of documents into one file, inside one transaction: documents, elements, rollups."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import apsw
 
@@ -19,6 +19,8 @@ _FIXED = len(FIXED_COLUMNS)
 _EVENT, _CORE = FIXED_COLUMNS.index("event_id"), FIXED_COLUMNS.index("type")
 Row = list[Value | int | None]
 Element = tuple[int, bytes, int, Value, int]
+Made = tuple[Document, int, Values, Row, list[Element]]
+"""A document, its event's id, its values by slot, its row and its elements."""
 
 
 def write_documents(
@@ -26,14 +28,19 @@ def write_documents(
 ) -> None:
     """Store the documents that are new or newer than what is there. Call it inside `writing`."""
     catalog.refresh()
+    for project, members in by_project(documents):
+        ProjectBatch(connection, catalog, catalog.project_id(project)).write(members)
+
+
+def by_project(documents: Iterable[Document]) -> list[tuple[str, list[Document]]]:
+    """The documents of each project, by its name: everyone who writes takes them in one order."""
     projects: dict[str, list[Document]] = {}
     for document in documents:
         projects.setdefault(document.project, []).append(document)
-    for project in sorted(projects):
-        _ProjectBatch(connection, catalog, catalog.project_id(project)).write(projects[project])
+    return sorted(projects.items())
 
 
-class _ProjectBatch:
+class ProjectBatch:
     """The documents of one project."""
 
     def __init__(self, connection: Connection, catalog: Catalog, project_id: int) -> None:
@@ -41,7 +48,7 @@ class _ProjectBatch:
         self._tally = Tally()
 
     def write(self, documents: Iterable[Document]) -> None:
-        newest = _newest(documents)
+        newest = newest_of(documents)
         known = self._versions(newest)
         fresh = [newest[key] for key in sorted(newest.keys() - known.keys())]
         newer = [newest[key] for key, version in known.items() if newest[key].version > version]
@@ -68,13 +75,21 @@ class _ProjectBatch:
     def _insert(self, documents: Sequence[Document]) -> None:
         rows: list[Row] = []
         elements: list[Element] = []
+        for document, event_id, values, row, more in self.made(documents):
+            rows.append(row)
+            elements += more
+            self._tally.add(document.occurred_at_ms, event_id, values)
+        self._store(rows, elements)
+
+    def made(self, documents: Sequence[Document]) -> Iterator[Made]:
+        """Each document as it lies in the file."""
         all_values = [document_values(document) for document in documents]
         blank = self._blank(all_values)
         for document, values in zip(documents, all_values, strict=True):
             event_id = self._catalog.event_id(self._project_id, document.event)
-            rows.append(self._row(document, event_id, values, blank, elements))
-            self._tally.add(document.occurred_at_ms, event_id, values)
-        self._store(rows, elements)
+            elements: list[Element] = []
+            row = self._row(document, event_id, values, blank, elements)
+            yield document, event_id, values, row, elements
 
     def _blank(self, all_values: Iterable[Values]) -> Sequence[None]:
         highest = max((max(values) for values in all_values if values), default=-1)
@@ -154,7 +169,8 @@ class _ProjectBatch:
         return row, values
 
 
-def _newest(documents: Iterable[Document]) -> dict[bytes, Document]:
+def newest_of(documents: Iterable[Document]) -> dict[bytes, Document]:
+    """Of several with one key the one with the highest version."""
     newest: dict[bytes, Document] = {}
     for document in documents:
         held = newest.get(document.key)

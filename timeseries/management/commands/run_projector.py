@@ -1,19 +1,26 @@
 """`manage.py run_projector`: from topics events and history into the time-series view."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from django.core.management.base import CommandError
 
-from feed.consumer import Lane
+from feed.consumer import Handler, Lane
 from feed.errors import Backpressure
+from feed.event import Event
 from feed.ports import Feed
 from feed.topics import Group, Topic
 from feed.worker import WorkerCommand
 from timeseries.backends import get_series_store
 from timeseries.errors import SeriesBackpressure, SeriesError
 from timeseries.generations import written_generations
+from timeseries.history import HistoryProjector
+from timeseries.ports import Pace
 from timeseries.projector import Projector
 from timeseries.slots import get_slots
+
+HISTORY_BATCH_RECORDS = 4_000
+"""Live waits for one batch of history at most: about a second of a store that takes its time."""
 
 
 class Command(WorkerCommand):
@@ -34,20 +41,31 @@ class Command(WorkerCommand):
 
     def lanes(self, feed: Feed) -> Sequence[Lane]:
         """Live events, and history in the capacity that they leave."""
+        pace = get_series_store().pace
+        batch_records = min(pace.batch_records, HISTORY_BATCH_RECORDS)
         return (
-            _lane("live", Group.PROJECTOR, Topic.EVENTS),
-            _lane("history", Group.PROJECTOR_HISTORY, Topic.HISTORY),
+            _lane("live", Group.PROJECTOR, Topic.EVENTS, _projector(restores=False), pace),
+            _lane(
+                "history",
+                Group.PROJECTOR_HISTORY,
+                Topic.HISTORY,
+                HistoryProjector(_projector(restores=True)),
+                replace(pace, batch_records=batch_records),
+            ),
         )
 
 
-def _lane(name: str, group: Group, topic: Topic) -> Lane:
-    store = get_series_store()
+def _projector(*, restores: bool) -> Projector:
+    return Projector(get_series_store(), get_slots(), restores=restores)
+
+
+def _lane(name: str, group: Group, topic: Topic, handler: Handler[Event], pace: Pace) -> Lane:
     return Lane(
         name,
         group,
         topic,
-        Projector(store, get_slots()),
-        batch_records=store.pace.batch_records,
-        little_records=store.pace.little_records,
-        spacing_s=store.pace.spacing_s,
+        handler,
+        batch_records=pace.batch_records,
+        little_records=pace.little_records,
+        spacing_s=pace.spacing_s,
     )

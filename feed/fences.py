@@ -1,0 +1,129 @@
+"""Records that a replay emitted: how they say so, and which of them count for nothing.
+
+Kafka cannot refuse the late record of a replayer that slept while another took its replay over.
+So whoever takes over first writes down where topic history ends, and the readers drop what an
+earlier epoch appends from there on; and all that is left of a cancelled replay.
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from django.db.models import Count
+
+from feed.models import DroppedReplay, ReplayFence, ReplayRefusal
+from feed.ports import Headers, Record
+
+REPLAY_HEADER = "replay"
+LANE_HEADER = "lane"
+HISTORY_LANE = b"history"
+KEPT_S = 1.0
+"""How long an answer of the database is used. A record that comes through in the meantime is
+projected once more, which changes nothing."""
+MAX_REMEMBERED = 1_000
+
+
+class Origin(NamedTuple):
+    """Which replay emitted a record, in which of its epochs."""
+
+    replay: str
+    epoch: int
+
+    def headers(self) -> Headers:
+        """The headers of every record it emits."""
+        return (
+            (LANE_HEADER, HISTORY_LANE),
+            (REPLAY_HEADER, f"{self.replay}:{self.epoch}".encode()),
+        )
+
+
+def origin_of(record: Record) -> Origin | None:
+    """None for a record that no replay emitted."""
+    for name, value in record.headers:
+        if name == REPLAY_HEADER:
+            replay, _, epoch = value.decode(errors="replace").partition(":")
+            return Origin(replay, int(epoch)) if epoch.isdecimal() else None
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Fences:
+    """What is known of one replay: `ends` by epoch, then partition."""
+
+    is_dropped: bool = False
+    ends: Mapping[int, Mapping[int, int]] = field(default_factory=dict)
+
+    def drop(self, epoch: int, partition: int, offset: int) -> bool:
+        """Whether a record of this epoch at this place counts for nothing."""
+        return self.is_dropped or any(
+            later > epoch and offset >= ends.get(partition, 0) for later, ends in self.ends.items()
+        )
+
+
+class FenceReader:
+    """Reads the rows and keeps them for KEPT_S. Used from one thread."""
+
+    def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic_s = monotonic_s
+        self._known: dict[str, tuple[float, Fences]] = {}
+
+    def drops(self, record: Record) -> bool:
+        """Whether the record counts for nothing. Raises django.db.Error."""
+        origin = origin_of(record)
+        if origin is None:
+            return False
+        fences = self._fences(origin.replay)
+        return fences.drop(origin.epoch, record.partition, record.offset)
+
+    def _fences(self, replay: str) -> Fences:
+        now_s = self._monotonic_s()
+        known = self._known.get(replay)
+        if known is None or now_s >= known[0] + KEPT_S:
+            if len(self._known) >= MAX_REMEMBERED:
+                self._known.clear()
+            known = self._known[replay] = now_s, read_fences(replay)
+        return known[1]
+
+
+def read_fences(replay: str) -> Fences:
+    """What the rows say now."""
+    return Fences(
+        DroppedReplay.objects.filter(replay=replay).exists(),
+        {
+            row.epoch: {int(part): end for part, end in row.ends.items()}
+            for row in ReplayFence.objects.filter(replay=replay)
+        },
+    )
+
+
+def fence(origin: Origin, ends: Mapping[int, int]) -> None:
+    """From now on earlier epochs of the replay count for nothing past these offsets. Call it
+    before the epoch emits anything."""
+    ReplayFence.objects.create(
+        replay=origin.replay,
+        epoch=origin.epoch,
+        ends={str(part): end for part, end in ends.items()},
+    )
+
+
+def drop_replay(replay: str) -> None:
+    """From now on no record of the replay counts."""
+    DroppedReplay.objects.get_or_create(replay=replay)
+
+
+def note_refusals(refused: Collection[tuple[Origin, bytes]]) -> None:
+    """These events (by key) were refused for good; those noted before stay noted once."""
+    rows = [ReplayRefusal(replay=origin.replay, key=key) for origin, key in refused]
+    ReplayRefusal.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def count_refusals(replays: Collection[str]) -> dict[str, int]:
+    """How many events of each replay were refused."""
+    found = (
+        ReplayRefusal.objects.filter(replay__in=replays)
+        .values_list("replay")
+        .annotate(Count("id"))
+        .order_by()
+    )
+    return dict.fromkeys(replays, 0) | dict(found)

@@ -1,0 +1,58 @@
+"""What is emitted becomes what is projected: nobody holds a replay that drains, whoever looks may
+say that it is done."""
+
+from django.db.models import QuerySet
+
+from feed.clock import Clock
+from feed.errors import FeedError
+from feed.fences import count_refusals
+from feed.ports import Feed
+from replay import journal, progress
+from replay.domain import State
+from replay.journal import Actor
+from replay.models import Replay
+from replay.tending import history_positions
+
+_UNHELD = (State.DRAINING.value, State.PAUSED.value)
+
+
+def settle(feed: Feed, actor: Actor, *, clock: Clock) -> None:
+    """Note how far the projector has come with replays that nobody works on, and complete those of
+    which it has passed everything. While the feed is away nothing is noted."""
+    rows = list(Replay.objects.filter(state__in=_UNHELD, worker=""))
+    if not any(row.state == State.DRAINING.value or row.marks for row in rows):
+        return
+    try:
+        committed = history_positions(feed)
+    except FeedError:
+        return
+    for row in rows:
+        stands = progress.standing(
+            progress.from_json(row.marks), committed, projected=row.projected
+        )
+        if row.state == State.DRAINING.value and not stands.pending:
+            _complete(row, stands.projected, actor, now_ms=clock.now_ms())
+        elif stands.projected != row.projected:
+            _as_seen(row).update(projected=stands.projected, marks=progress.as_json(stands.pending))
+
+
+def _as_seen(row: Replay) -> "QuerySet[Replay]":
+    """The row, unless somebody took it or moved it since."""
+    return Replay.objects.filter(pk=row.pk, state=row.state, epoch=row.epoch, worker="")
+
+
+def _complete(row: Replay, projected: int, actor: Actor, *, now_ms: int) -> None:
+    refused = count_refusals([row.id])[row.id]
+    after = State.COMPLETED_WITH_ERRORS if refused else State.COMPLETED
+    done = _as_seen(row).update(
+        state=after.value, projected=projected, marks=[], finished_at_ms=now_ms
+    )
+    if done:
+        detail = f"{row.emitted} events emitted, {refused} refused by the view"
+        journal.note(
+            *(row.id, actor, "complete"),
+            at_ms=now_ms,
+            before=State.DRAINING,
+            after=after,
+            detail=detail,
+        )

@@ -1,0 +1,135 @@
+"""What a replay is: its source, its rate, its states and the moves between them. Pure; knows no
+framework and no engine."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+MAX_REASON_CHARS = 1_000
+MAX_EVENT_NAMES = 100
+MAX_SPANS = 10_000
+MAX_EPS = 1_000_000
+DEFAULT_MAX_EPS = 2_000
+ID_CHARS = 32
+_TIME_DIGITS = 12
+
+
+class State(StrEnum):
+    """Where a replay stands. The words are the contract's, section 6."""
+
+    DRAFT = "draft"
+    ESTIMATING = "estimating"
+    READY = "ready"
+    RUNNING = "running"
+    PAUSED = "paused"
+    DRAINING = "draining"
+    VERIFYING = "verifying"
+    COMPLETED = "completed"
+    COMPLETED_WITH_ERRORS = "completed_with_errors"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class Move(StrEnum):
+    """What a person may ask of a replay."""
+
+    ESTIMATE = "estimate"
+    START = "start"
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    RETRY = "retry"
+    RATE = "rate"
+
+
+FINAL = frozenset({State.COMPLETED, State.COMPLETED_WITH_ERRORS, State.CANCELLED})
+"""Nothing moves from here. A failed replay is not final: it can be tried again."""
+WORKED_ON = frozenset({State.ESTIMATING, State.RUNNING, State.CANCELLING})
+"""A replayer takes these and holds a lease on them."""
+
+LEGAL: Mapping[Move, frozenset[State]] = {
+    Move.ESTIMATE: frozenset({State.DRAFT}),
+    Move.START: frozenset({State.DRAFT, State.READY}),
+    Move.PAUSE: frozenset({State.RUNNING}),
+    Move.RESUME: frozenset({State.PAUSED}),
+    Move.CANCEL: frozenset(State) - FINAL - {State.CANCELLING},
+    Move.RETRY: frozenset({State.FAILED}),
+    Move.RATE: frozenset(State) - FINAL - {State.CANCELLING},
+}
+
+
+class Mode(StrEnum):
+    """What a replay writes: the view as it is, or a generation that is being built."""
+
+    IN_PLACE = "in_place"
+    NEW_GENERATION = "new_generation"
+
+
+class Throttle(StrEnum):
+    """Why a replay is not faster than it is."""
+
+    RATE = "rate"
+    LIVE_LAG = "live_lag"
+    PROJECTION = "projection"
+    FEED = "feed"
+    WAREHOUSE = "warehouse"
+
+
+THROTTLE_WORDS: Mapping[Throttle, str] = {
+    Throttle.RATE: "as fast as its rate allows",
+    Throttle.LIVE_LAG: "slower, since live events wait",
+    Throttle.PROJECTION: "the projector is 30 seconds of work behind it",
+    Throttle.FEED: "the feed takes no records now",
+    Throttle.WAREHOUSE: "the warehouse does not answer",
+}
+
+
+class Worker(StrEnum):
+    """Whether a replayer that lives works on it; lost: stalled, and another goes on."""
+
+    ALIVE = "alive"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Times of occurrence in [from_ms, to_ms)."""
+
+    from_ms: int
+    to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Which events: those of `project` that occurred in one of the spans, which ascend and do not
+    touch; `events` names, empty for all."""
+
+    project: str
+    spans: tuple[Span, ...]
+    events: tuple[str, ...] = ()
+
+    @property
+    def from_ms(self) -> int:
+        """The start of the first span."""
+        return self.spans[0].from_ms
+
+    @property
+    def to_ms(self) -> int:
+        """The end of the last one."""
+        return self.spans[-1].to_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `max_eps` events a second, None for as fast as it goes; `auto` slows down further
+    while live events wait."""
+
+    max_eps: int | None = DEFAULT_MAX_EPS
+    auto: bool = True
+
+
+def new_replay_id(now_ms: int) -> str:
+    """32 hex digits that ascend with time: a list by id is a list by age."""
+    return f"{now_ms:0{_TIME_DIGITS}x}{secrets.token_hex((ID_CHARS - _TIME_DIGITS) // 2)}"

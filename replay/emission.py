@@ -1,0 +1,250 @@
+"""One replay at work: the warehouse is scanned in order, its bytes are put into topic history, and
+what the feed acknowledged is saved with the place that the scan has reached.
+
+Memory is bounded: a page, and what is on its way to the feed.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from feed import metrics
+from feed.clock import Clock
+from feed.crash_points import reach
+from feed.errors import Backpressure, FeedError
+from feed.fences import Origin
+from feed.ports import Feed, OutgoingRecord
+from feed.ticket import Logged, Ticket
+from feed.topics import Group, Topic
+from replay import leases, progress
+from replay.domain import State, Throttle
+from replay.leases import Lease
+from replay.models import Replay
+from replay.pacing import MovingRate, Pace
+from replay.rows import Cursor, cursor_as_json, cursor_of, rate_of, source_of, windows
+from replay.tending import NAP_S, Held, Interrupted, Tending, history_positions, live_lag_s
+from warehouse.errors import StoreBackpressure
+from warehouse.ports import Checkpoint, EventStore, Page, Row, ScanWindow
+
+PAGE_ROWS = 2_000
+MAX_SENT = 6
+MAX_SENT_BYTES = 16 * 1024 * 1024
+"""On its way to the feed at a time."""
+LET_GO_S = 3.0
+"""How long the end waits for what is on its way. What is not acknowledged by then is emitted again
+by whoever goes on."""
+RETRY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """Records on their way; `cursor` stands past all of them, `count` is theirs from the start."""
+
+    ticket: Ticket
+    records: Sequence[OutgoingRecord]
+    cursor: Cursor
+    count: int
+    size_bytes: int
+
+
+class Emission:
+    """Emits a claimed replay from its cursor on. Used from one thread, once."""
+
+    def __init__(
+        self,
+        row: Replay,
+        lease: Lease,
+        *,
+        feed: Feed,
+        store: EventStore,
+        stop: threading.Event,
+        clock: Clock,
+        waits_for_projector: bool = True,
+    ) -> None:
+        """`waits_for_projector`: also for one that does not run."""
+        self._waits_for_projector = waits_for_projector
+        self._lease, self._feed, self._store, self._clock = lease, feed, store, clock
+        self._source, self._cursor = source_of(row), cursor_of(row)
+        self._headers = Origin(lease.replay, lease.epoch).headers()
+        self._emitted, self._projected = row.emitted, row.projected
+        self._read = row.emitted
+        self._marks = progress.from_json(row.marks)
+        self._positions = dict(self._marks[-1].positions) if self._marks else {}
+        self._sent: deque[_Sent] = deque()
+        self._pace = Pace(rate_of(row), now_s=clock.monotonic_s())
+        self._rate, self._held = MovingRate(), Held(clock.monotonic_s)
+        self._tending = Tending(
+            *(lease, State.RUNNING),
+            stop=stop,
+            clock=clock,
+            columns=self._columns,
+            heard=lambda saved: self._pace.change(rate_of(saved)),
+            look=self._look,
+        )
+
+    def run(self) -> State:
+        """Emit until the end, or until told otherwise; the state in which the replay is left.
+
+        Raises LeaseLost: nothing is saved, another replayer goes on.
+        """
+        try:
+            self._emit()
+            while self._sent:
+                self._settle_oldest()
+        except Interrupted:
+            return self._let_go()
+        reach("replay.before_drain")
+        if leases.move(self._lease, State.RUNNING, State.DRAINING, **self._columns()):
+            return State.DRAINING
+        return self._let_go()
+
+    # -- out of the warehouse --
+
+    def _emit(self) -> None:
+        first = self._cursor.span if self._cursor else 0
+        after = self._cursor.checkpoint if self._cursor else None
+        for span, window in enumerate(windows(self._source)[first:], first):
+            for page in self._pages(window, after):
+                self._emit_page(span, page)
+            after = None
+
+    def _pages(self, window: ScanWindow, after: Checkpoint | None) -> Iterator[Page]:
+        """The pages of a window, also of a warehouse that goes away and comes back."""
+        while True:
+            try:
+                for page in self._store.scan(window, after=after, page_rows=PAGE_ROWS):
+                    self._read += len(page.rows)
+                    yield page
+                    after = page.checkpoint
+            except StoreBackpressure as exc:
+                self._wait(Throttle.WAREHOUSE, exc.retry_after_s)
+            else:
+                return
+
+    def _emit_page(self, span: int, page: Page) -> None:
+        start = 0
+        while start < len(page.rows):
+            end = start + self._permitted(len(page.rows) - start)
+            last = Checkpoint(page.checkpoint.partition, page.rows[end - 1].key)
+            self._send(page.rows[start:end], Cursor(span, last))
+            start = end
+
+    def _permitted(self, wanted: int) -> int:
+        self._tending.tick()
+        while not (count := self._pace.allowed(wanted, now_s=self._clock.monotonic_s())):
+            self._wait(self._pace.throttle(), NAP_S)
+        self._pace.took(count)
+        return count
+
+    def _wait(self, cause: Throttle, seconds: float) -> None:
+        self._held.note(cause, seconds)
+        self._tending.nap(seconds)
+
+    # -- into the feed --
+
+    def _send(self, rows: Sequence[Row], cursor: Cursor) -> None:
+        records = [OutgoingRecord(row.key, row.record, self._headers) for row in rows]
+        size_bytes = sum(len(row.record) for row in rows)
+        self._sent.append(_Sent(self._publish(records), records, cursor, len(rows), size_bytes))
+        reach("replay.after_publish")
+        self._collect()
+        while len(self._sent) >= MAX_SENT or self._sent_bytes() >= MAX_SENT_BYTES:
+            self._settle_oldest()
+
+    def _publish(self, records: Sequence[OutgoingRecord]) -> Ticket:
+        while True:
+            try:
+                return self._feed.publish(Topic.HISTORY, records)
+            except Backpressure as exc:
+                self._wait(Throttle.FEED, exc.retry_after_s)
+
+    def _sent_bytes(self) -> int:
+        return sum(sent.size_bytes for sent in self._sent)
+
+    def _collect(self) -> None:
+        """Note what is acknowledged already."""
+        while self._sent and self._sent[0].ticket.is_settled():
+            self._settle_oldest()
+
+    def _settle_oldest(self) -> None:
+        sent = self._sent[0]
+        while not sent.ticket.wait(timeout_s=NAP_S):
+            self._tending.tick()
+        refused = self._note_logged(sent)
+        if refused:
+            self._wait(Throttle.FEED, RETRY_S)
+            self._sent[0] = replace(sent, ticket=self._publish(refused), records=refused)
+            return
+        self._sent.popleft()
+        reach("replay.after_ack")
+        self._emitted += sent.count
+        self._cursor = sent.cursor
+        metrics.REPLAY_EMITTED.inc(sent.count)
+        self._marks = progress.appended(
+            self._marks, progress.Mark(self._emitted, dict(self._positions))
+        )
+
+    def _note_logged(self, sent: _Sent) -> list[OutgoingRecord]:
+        """The records that the feed did not take and may take later. Raises FeedError for what it
+        never takes."""
+        refused = []
+        for record, outcome in zip(sent.records, sent.ticket.outcomes(), strict=True):
+            if isinstance(outcome, Logged):
+                if outcome.offset >= self._positions.get(outcome.partition, 0):
+                    self._positions[outcome.partition] = outcome.offset + 1
+            elif isinstance(outcome, Backpressure):
+                refused.append(record)
+            else:
+                raise outcome or FeedError("a settled record has no outcome")
+        return refused
+
+    # -- in between --
+
+    def _columns(self) -> dict[str, object]:
+        """What is saved: all of it follows from what the feed acknowledged."""
+        self._rate.note(self._emitted, now_s=self._clock.monotonic_s())
+        return {
+            "cursor": None if self._cursor is None else cursor_as_json(self._cursor),
+            "read": self._read,
+            "emitted": self._emitted,
+            "projected": self._projected,
+            "marks": progress.as_json(self._marks),
+            "eps": round(self._rate.eps, 1),
+            "throttled_by": self._held.tell(),
+        }
+
+    def _look(self, seconds: float) -> None:
+        try:
+            stands = progress.standing(
+                self._marks, history_positions(self._feed), projected=self._projected
+            )
+            lag_s = live_lag_s(self._feed, now_ms=self._clock.now_ms())
+            is_followed = self._waits_for_projector or bool(
+                self._feed.members(Group.PROJECTOR_HISTORY)
+            )
+        except FeedError:
+            return  # it is away: publishing waits for it
+        self._projected, self._marks = stands.projected, stands.pending
+        self._pace.note_live_lag(lag_s, seconds=seconds)
+        self._pace.note_projected(
+            emitted=self._emitted if is_followed else self._projected,
+            projected=self._projected,
+            now_s=self._clock.monotonic_s(),
+        )
+
+    def _let_go(self) -> State:
+        """Count what is acknowledged in time, save, and leave the replay to whoever comes next."""
+        until_s = self._clock.monotonic_s() + LET_GO_S
+        while self._sent:
+            left_s = until_s - self._clock.monotonic_s()
+            if left_s <= 0 or not self._sent[0].ticket.wait(timeout_s=left_s):
+                break
+            if not all(isinstance(each, Logged) for each in self._sent[0].ticket.outcomes()):
+                break
+            self._settle_oldest()
+        columns = self._columns() | {"throttled_by": "", "eps": 0.0}
+        done = {"finished_at_ms": self._clock.now_ms()}
+        if leases.move(self._lease, State.CANCELLING, State.CANCELLED, **columns, **done):
+            return State.CANCELLED
+        return State(leases.release(self._lease, **columns).state)

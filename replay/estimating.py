@@ -1,0 +1,132 @@
+"""What a replay would emit: counted in the warehouse, hour by hour, before anything is."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from feed.event import HOUR_MS
+from replay.domain import Rate, Source
+from replay.rows import windows
+from warehouse.ports import EventStore, HourCount, ScanWindow
+
+SAMPLED_HOURS = 8
+SAMPLED_ROWS = 100
+FILTERED_PAGE_ROWS = 1_000
+"""A store may filter what it has read: rows of other names cost a page, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Exact counts by hour and event, and the first and last time of occurrence, None of no
+    events. `size_bytes` is from a sample of the records."""
+
+    count: int
+    hours: tuple[HourCount, ...]
+    first_ms: int | None
+    last_ms: int | None
+    size_bytes: int
+
+    def duration_s(self, rate: Rate) -> float | None:
+        """Seconds at the rate chosen; None where that has no limit."""
+        return self.count / rate.max_eps if rate.max_eps else None
+
+
+class EstimateStopped(Exception):
+    """The caller wants no more of it."""
+
+
+def estimate(
+    store: EventStore, source: Source, *, go_on: Callable[[], bool] = lambda: True
+) -> Estimate:
+    """Count. Raises EstimateStopped when `go_on`, asked again and again, says no, and
+    StoreUnavailable."""
+    hours = tuple(_hours(store, source, go_on))
+    if not hours:
+        return Estimate(0, (), None, None, 0)
+    count = sum(hour.count for hour in hours)
+    return Estimate(
+        count,
+        hours,
+        _first_ms(store, source, hours[0].hour_ms, go_on),
+        _last_ms(store, source, hours[-1].hour_ms, go_on),
+        round(count * _mean_bytes(store, source, hours, go_on)),
+    )
+
+
+def _hours(store: EventStore, source: Source, go_on: Callable[[], bool]) -> Iterator[HourCount]:
+    """Ascending; an hour that several spans touch comes once."""
+    held: dict[str, HourCount] = {}
+    for window in windows(source):
+        for found in store.hours(window):
+            if not go_on():
+                raise EstimateStopped
+            if held and next(iter(held.values())).hour_ms != found.hour_ms:
+                yield from held.values()
+                held = {}
+            held[found.event] = _sum(held.get(found.event), found)
+    yield from held.values()
+
+
+def _sum(one: HourCount | None, other: HourCount) -> HourCount:
+    if one is None:
+        return other
+    count, hash_sum = one.count + other.count, one.hash_sum + other.hash_sum
+    return HourCount(one.hour_ms, one.event, count, hash_sum)
+
+
+def _first_ms(store: EventStore, source: Source, hour_ms: int, go_on: Callable[[], bool]) -> int:
+    """By halving: the earliest t such that [hour, t] has an event."""
+    low, high = hour_ms, hour_ms + HOUR_MS - 1
+    while low < high:
+        middle = (low + high) // 2
+        if _has_event(store, source, hour_ms, middle + 1, go_on):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def _last_ms(store: EventStore, source: Source, hour_ms: int, go_on: Callable[[], bool]) -> int:
+    """By halving: the latest t such that [t, end of the hour) has an event."""
+    end_ms = hour_ms + HOUR_MS
+    low, high = hour_ms, end_ms - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _has_event(store, source, middle, end_ms, go_on):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _has_event(
+    store: EventStore, source: Source, start_ms: int, end_ms: int, go_on: Callable[[], bool]
+) -> bool:
+    if not go_on():
+        raise EstimateStopped
+    page_rows = FILTERED_PAGE_ROWS if source.events else 1
+    return any(
+        next(iter(store.scan(part, page_rows=page_rows)), None) is not None
+        for part in _clipped(source, start_ms, end_ms)
+    )
+
+
+def _clipped(source: Source, start_ms: int, end_ms: int) -> Iterator[ScanWindow]:
+    for window in windows(source):
+        from_ms, to_ms = max(window.start_ms, start_ms), min(window.end_ms, end_ms)
+        if from_ms < to_ms:
+            yield ScanWindow(window.project, from_ms, to_ms, window.events)
+
+
+def _mean_bytes(
+    store: EventStore, source: Source, hours: Sequence[HourCount], go_on: Callable[[], bool]
+) -> float:
+    """Over the first rows of a few hours, spread over all."""
+    starts = sorted({hour.hour_ms for hour in hours})
+    sizes: list[int] = []
+    for hour_ms in starts[:: max(1, len(starts) // SAMPLED_HOURS)]:
+        for part in _clipped(source, hour_ms, hour_ms + HOUR_MS):
+            if not go_on():
+                raise EstimateStopped
+            page = next(iter(store.scan(part, page_rows=SAMPLED_ROWS)), None)
+            sizes += [len(row.record) for row in page.rows] if page else []
+    return sum(sizes) / len(sizes) if sizes else 0.0

@@ -1,0 +1,76 @@
+"""Who works on a replay: leases that end by themselves, and epochs that a sleeper's late write
+does not pass. Every write of a replayer names the epoch under which it holds the replay."""
+
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from replay.domain import WORKED_ON, State
+from replay.errors import LeaseLost
+from replay.models import Replay
+
+LEASE_MS = 15_000
+"""A replayer that said nothing for so long is taken for dead: another goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """`worker` holds the replay under this epoch."""
+
+    replay: str
+    worker: str
+    epoch: int
+
+
+def claim(worker: str, *, now_ms: int) -> Replay | None:
+    """Take the longest waiting replay that nobody works on; its row shows the new epoch. What
+    `worker` itself held before is free: it works on one at a time."""
+    waiting = Replay.objects.filter(
+        Q(worker="") | Q(worker=worker) | Q(lease_until_ms__lt=now_ms),
+        state__in=[state.value for state in WORKED_ON],
+    )
+    for row in waiting.order_by("started_at_ms", "id"):
+        seen = Replay.objects.filter(
+            pk=row.pk, epoch=row.epoch, state=row.state, lease_until_ms=row.lease_until_ms
+        )
+        taken = seen.update(worker=worker, epoch=row.epoch + 1, lease_until_ms=now_ms + LEASE_MS)
+        if taken:
+            return Replay.objects.get(pk=row.pk)
+    return None
+
+
+def save(lease: Lease, *, now_ms: int, **changes: object) -> Replay:
+    """Keep the lease and save `changes`; the row as people have made it meanwhile. Raises
+    LeaseLost."""
+    _update(lease, lease_until_ms=now_ms + LEASE_MS, **changes)
+    return Replay.objects.get(pk=lease.replay)
+
+
+def release(lease: Lease, **changes: object) -> Replay:
+    """Save `changes` and let go, so that whoever comes next need not wait; the row after that.
+    Raises LeaseLost."""
+    _update(lease, worker="", lease_until_ms=0, **changes)
+    return Replay.objects.get(pk=lease.replay)
+
+
+def move(lease: Lease, from_state: State, to_state: State, **changes: object) -> bool:
+    """Let go in another state. False, and nothing is changed, when someone moved it before."""
+    held = Replay.objects.filter(pk=lease.replay, epoch=lease.epoch, state=from_state)
+    changes |= {
+        "throttled_by": "",
+        "eps": 0.0,
+        "state": to_state.value,
+        "worker": "",
+        "lease_until_ms": 0,
+    }
+    return bool(held.update(**changes))
+
+
+def _update(lease: Lease, **changes: object) -> None:
+    if not Replay.objects.filter(pk=lease.replay, epoch=lease.epoch).update(**changes):
+        raise LeaseLost(f"replay {lease.replay} is another replayer's")
+
+
+def is_held(row: Replay, *, now_ms: int) -> bool:
+    """Whether a replayer that lives works on it."""
+    return bool(row.worker) and row.lease_until_ms >= now_ms

@@ -1,0 +1,20 @@
+"""`manage.py run_replayer`: from the warehouse into topic history, when somebody asked for it."""
+
+from feed.ports import Feed
+from feed.topics import Group, Topic
+from feed.worker import WorkerCommand, Working, configured
+from replay.replayer import Replayer
+from warehouse.backends import get_event_store
+
+
+class Command(WorkerCommand):
+    """One replay at a time; run more of them for more at once."""
+
+    help = "Emit the events of the replays that were started, at low priority."
+
+    def work(self, feed: Feed, working: Working) -> None:
+        """Work on replays; with `--once`, until none waits for a replayer."""
+        store = configured(get_event_store)
+        replayer = Replayer(feed, store, stop=working.stop, note_progress=working.note_progress)
+        working.begin([(Group.PROJECTOR_HISTORY, Topic.HISTORY)], "working on replays")
+        replayer.run(once=working.once)

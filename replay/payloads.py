@@ -1,0 +1,104 @@
+"""What clients send, as msgspec types: the shape is checked here, the sense in `orders`."""
+
+import re
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+
+from access.problems import Code
+from ingest.timestamps import parse_time
+from replay.domain import DEFAULT_MAX_EPS, MAX_EPS, Mode, Rate, Source, Span
+from replay.errors import InvalidReplay
+from replay.orders import Order
+
+T = TypeVar("T")
+_PATH = re.compile(r"(.*) - at `\$\.?(.*)`")
+_EventName = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+_Eps = Annotated[int, msgspec.Meta(ge=1, le=MAX_EPS)]
+
+
+class ReplaySource(msgspec.Struct, forbid_unknown_fields=True):
+    """Times of occurrence, `from ≤ t < to`: RFC 3339 with an offset, or epoch milliseconds."""
+
+    from_: str | int = msgspec.field(name="from")
+    to: str | int
+
+
+class ReplayFilter(msgspec.Struct, forbid_unknown_fields=True):
+    """Names of events; none for all."""
+
+    events: list[_EventName] = []
+
+
+class ReplayTarget(msgspec.Struct, forbid_unknown_fields=True):
+    """The view as it is, or a generation that is being built."""
+
+    mode: Literal["in_place", "new_generation"] = "in_place"
+
+
+class ReplayRate(msgspec.Struct, forbid_unknown_fields=True):
+    """At most `max_eps` events a second, null for no limit; `auto`: less while live events
+    wait."""
+
+    max_eps: _Eps | None = DEFAULT_MAX_EPS
+    auto: bool = True
+
+
+class ReplayRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """A replay that somebody wants. `reason` may be left out of a dry run alone."""
+
+    source: ReplaySource
+    filter: ReplayFilter = msgspec.field(default_factory=ReplayFilter)
+    target: ReplayTarget = msgspec.field(default_factory=ReplayTarget)
+    rate: ReplayRate = msgspec.field(default_factory=ReplayRate)
+    reason: str = ""
+
+
+class ReplayChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What may be changed of a replay while it runs."""
+
+    rate: ReplayRate
+
+
+def parse_order(payload: object, *, project: str, idempotency_key: str | None) -> Order:
+    """Raises InvalidReplay naming the member."""
+    asked = _convert(payload, ReplayRequest)
+    from_ms = _time_ms(asked.source.from_, "source.from")
+    to_ms = _time_ms(asked.source.to, "source.to")
+    return Order(
+        source=Source(project, (Span(from_ms, to_ms),), tuple(dict.fromkeys(asked.filter.events))),
+        rate=_rate(asked.rate),
+        reason=asked.reason,
+        mode=Mode(asked.target.mode),
+        idempotency_key=idempotency_key,
+    )
+
+
+def parse_rate(payload: object) -> Rate:
+    """The rate of a change. Raises InvalidReplay."""
+    return _rate(_convert(payload, ReplayChange).rate)
+
+
+def _rate(given: ReplayRate) -> Rate:
+    return Rate(given.max_eps, given.auto)
+
+
+def _convert(payload: object, shape: type[T]) -> T:
+    try:
+        return msgspec.convert(payload, shape)
+    except msgspec.ValidationError as exc:
+        found = _PATH.fullmatch(str(exc))
+        reason, field = found.groups() if found else (str(exc), "")
+        raise InvalidReplay(field, f"{field or 'the body'}: {reason}") from exc
+
+
+def _time_ms(value: str | int, field: str) -> int:
+    time_ms = parse_time(value)
+    if time_ms is None or time_ms < 0:
+        raise InvalidReplay(
+            field,
+            f"{field} takes RFC 3339 with an offset, such as 2026-11-01T12:00:00Z, or epoch "
+            "milliseconds, from 1970 on",
+            code=Code.INVALID_TIMESTAMP,
+        )
+    return time_ms

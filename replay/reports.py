@@ -1,0 +1,51 @@
+"""A replay as its readers see it: the row, and what follows from it at this moment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from feed.fences import count_refusals
+from replay.domain import WORKED_ON, State, Worker
+from replay.leases import LEASE_MS, is_held
+from replay.models import Replay
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`worker` is None where none is needed, or none has had the time to come; `eta_ms` is when
+    the last event will be emitted at the moving average of the rate, None where that says
+    nothing."""
+
+    row: Replay
+    worker: Worker | None
+    dead_lettered: int
+    eta_ms: int | None
+
+
+def report(row: Replay, *, now_ms: int) -> Report:
+    """One replay now."""
+    return reports([row], now_ms=now_ms)[0]
+
+
+def reports(rows: Sequence[Replay], *, now_ms: int) -> list[Report]:
+    """Several, in their order."""
+    refused = count_refusals([row.id for row in rows]) if rows else {}
+    return [
+        Report(row, _worker(row, now_ms), refused[row.id], _eta_ms(row, now_ms)) for row in rows
+    ]
+
+
+def _worker(row: Replay, now_ms: int) -> Worker | None:
+    if State(row.state) not in WORKED_ON:
+        return None
+    if is_held(row, now_ms=now_ms):
+        return Worker.ALIVE
+    if not row.worker and now_ms < (row.started_at_ms or row.created_at_ms) + LEASE_MS:
+        return None
+    return Worker.LOST
+
+
+def _eta_ms(row: Replay, now_ms: int) -> int | None:
+    if row.state != State.RUNNING.value or row.estimated is None or row.eps <= 0:
+        return None
+    left = max(0, row.estimated - row.emitted)
+    return now_ms + round(left * 1000 / row.eps)

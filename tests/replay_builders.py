@@ -1,0 +1,71 @@
+"""Builders of replays: what is in the warehouse, an order for it, and a replayer that works."""
+
+import threading
+from collections.abc import Sequence
+
+from django.core.management import call_command
+
+from feed.event import Event
+from replay import orders, services
+from replay.domain import Rate, Source, Span
+from replay.journal import Actor, Via
+from replay.models import Replay
+from replay.replayer import Replayer
+from tests.builders import NOON_MS, make_event
+from tests.local_pipeline import LocalPipeline
+
+HOUR_MS = 3_600_000
+ANNA = Actor("anna", Via.COMMAND)
+FAST = Rate(max_eps=None, auto=False)
+
+
+def fill(pipeline: LocalPipeline, count: int, *, project: str = "demo") -> list[Event]:
+    """Events over five hours before noon, ingested, stored and projected."""
+    made = [
+        make_event(
+            project=project,
+            id=f"e-{number}",
+            event="signup" if number % 3 else "order",
+            occurred_at_ms=NOON_MS - 5 * HOUR_MS + number * 5 * HOUR_MS // count,
+            properties=f'{{"ms": {number % 7}, "plan": "p{number % 2}"}}',
+        )
+        for number in range(count)
+    ]
+    pipeline.publish_events(made)
+    pipeline.store()
+    pipeline.project()
+    return made
+
+
+def make_order(
+    *,
+    project: str = "demo",
+    from_ms: int = NOON_MS - 5 * HOUR_MS,
+    to_ms: int = NOON_MS,
+    spans: Sequence[Span] = (),
+    events: tuple[str, ...] = (),
+    rate: Rate = FAST,
+    reason: str = "a test",
+    idempotency_key: str | None = None,
+) -> orders.Order:
+    """An order for all that `fill` made."""
+    source = Source(project, tuple(spans) or (Span(from_ms, to_ms),), events)
+    return orders.Order(source, rate, reason, idempotency_key=idempotency_key)
+
+
+def started(pipeline: LocalPipeline, order: orders.Order | None = None) -> Replay:
+    """A replay that waits for a replayer."""
+    row = orders.create(order or make_order(), ANNA, pipeline.events)
+    return services.start(row.id, ANNA)
+
+
+def make_replayer(pipeline: LocalPipeline, stop: threading.Event | None = None) -> Replayer:
+    """A replayer of this process."""
+    return Replayer(pipeline.feed, pipeline.events, stop=stop or threading.Event())
+
+
+def run_to_the_end(pipeline: LocalPipeline) -> None:
+    """Emit, project, and note that it is done."""
+    call_command("run_replayer", once=True)
+    pipeline.project()
+    call_command("run_replayer", once=True)

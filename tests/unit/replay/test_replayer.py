@@ -1,0 +1,104 @@
+"""The replayer on embedded engines: what it emits, where it goes on, what it obeys."""
+
+import threading
+
+import pytest
+
+from feed.fences import origin_of
+from feed.ports import Record
+from feed.topics import Topic
+from replay import pacing, services
+from replay.domain import Span
+from tests.builders import NOON_MS, make_row
+from tests.local_pipeline import LocalPipeline
+from tests.replay_builders import (
+    HOUR_MS,
+    fill,
+    make_order,
+    make_replayer,
+    run_to_the_end,
+    started,
+)
+
+
+def history(pipeline: LocalPipeline) -> list[Record]:
+    """Every record of topic history."""
+    reader = pipeline.feed.reader(Topic.HISTORY, from_end=False)
+    found: list[Record] = []
+    while records := reader.poll(10_000, timeout_s=0.2):
+        found += records
+    reader.close()
+    return found
+
+
+def test_every_event_of_the_range_is_emitted_once_as_it_is_stored(pipeline: LocalPipeline) -> None:
+    events = fill(pipeline, 5_000)
+    row = started(pipeline)
+
+    run_to_the_end(pipeline)
+
+    records = history(pipeline)
+    stored = {event.key: make_row(event).record for event in events}
+    assert {record.key: record.value for record in records} == stored
+    assert len(records) == len(stored)
+    done = services.get(row.id)
+    assert (done.state, done.estimated, done.emitted, done.projected) == (
+        *("completed", 5_000, 5_000),
+        5_000,
+    )
+    assert {origin_of(record) for record in records} == {(row.id, done.epoch)}
+
+
+def test_only_the_events_and_spans_that_were_asked_for_are_emitted(
+    pipeline: LocalPipeline,
+) -> None:
+    events = fill(pipeline, 600)
+    spans = [
+        Span(NOON_MS - 5 * HOUR_MS, NOON_MS - 5 * HOUR_MS + 600_000),
+        Span(NOON_MS - 5 * HOUR_MS + 1_200_000, NOON_MS - 4 * HOUR_MS),
+        Span(NOON_MS - 1, NOON_MS),
+    ]
+    row = started(pipeline, make_order(spans=spans, events=("order",)))
+
+    run_to_the_end(pipeline)
+
+    wanted = {
+        event.key
+        for event in events
+        if event.event == "order"
+        and any(span.from_ms <= event.occurred_at_ms < span.to_ms for span in spans)
+    }
+    assert {record.key for record in history(pipeline)} == wanted
+    assert services.get(row.id).emitted == len(wanted) == services.get(row.id).estimated
+
+
+def test_once_a_projector_that_does_not_run_is_not_waited_for(
+    pipeline: LocalPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing, "FIRST_AHEAD", 100)
+    fill(pipeline, 6_000)
+    row = started(pipeline)
+
+    make_replayer(pipeline).run(once=True)
+
+    assert (services.get(row.id).state, services.get(row.id).emitted) == ("draining", 6_000)
+
+
+def test_it_waits_for_a_projector_that_does_not_follow(
+    pipeline: LocalPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing, "FIRST_AHEAD", 100)
+    fill(pipeline, 6_000)
+    row = started(pipeline)
+    stop = threading.Event()
+    later = threading.Timer(2.0, stop.set)
+    later.start()
+
+    make_replayer(pipeline, stop).run()
+
+    later.join()
+    held = services.get(row.id)
+    assert (held.state, held.worker) == ("running", "")
+    assert 0 < held.emitted < 6_000
+    run_to_the_end(pipeline)
+    assert services.get(row.id).projected == 6_000

@@ -120,7 +120,8 @@ def _resumed(
     except BaseException as exc:
         reading.throw(exc)
         raise
-    return (yield from reading)  # type: ignore[misc]  # a coroutine, as `await` takes it
+    body: bytes = yield from reading
+    return body
 
 
 async def _read_chunks(receive: Receive, max_bytes: int) -> bytes:

@@ -90,9 +90,9 @@ class Pending:
     def reported_at(self, index: int, error: KafkaError | None, message: DriverMessage) -> None:
         """Settle one record. Runs inside the driver, which cannot carry an exception."""
         try:
-            offset = message.offset()
-            if error is None and offset is not None and offset >= 0:
-                self.ticket.settle(index, Logged(message.partition(), offset))
+            partition, offset = message.partition(), message.offset()
+            if error is None and partition is not None and offset is not None and offset >= 0:
+                self.ticket.settle(index, Logged(partition, offset))
             else:
                 self.ticket.settle(index, self._owner.failure(self._topic, error))
         except Exception:
@@ -137,7 +137,7 @@ class Producer:
             callback = callbacks[index]
             try:
                 if record.headers:
-                    headers = list(record.headers)
+                    headers: list[tuple[str, str | bytes | None]] = [*record.headers]
                     produce(outer, record.value, record.key, _ANY, callback, headers=headers)
                 else:  # without a name to look up the driver reads its arguments faster
                     produce(outer, record.value, record.key, _ANY, callback)

@@ -18,6 +18,8 @@ from access.problems import Problem
 from access.token_verifier import TokenVerifier
 from access.tokens import LEEWAY_S
 
+_BEARER = "Bearer "
+_WRITE_KEY = Credential.WRITE_KEY
 MAX_QUERY_TOKEN_S = 3600  # what stands in an address ends up in histories and logs
 
 
@@ -78,7 +80,7 @@ class Authenticator:
         origin_not_allowed), 503 while the keys are not loaded.
         """
         claims = self._identify(request, write_key=write_key, query_token=query_token)
-        if claims.credential is Credential.WRITE_KEY:
+        if claims.credential is _WRITE_KEY:
             if not write_key:
                 raise refusals.missing_scope(scope or Scope.QUERY)
             _check_origin(request, claims)
@@ -119,6 +121,9 @@ class Authenticator:
         return self._keys.snapshot().allows_somewhere(origin)
 
     def _identify(self, request: CredentialSource, *, write_key: bool, query_token: bool) -> Claims:
+        authorization = request.header("authorization")
+        if authorization is not None and authorization.startswith(_BEARER):  # nearly every request
+            return self.authenticate_token(authorization[len(_BEARER) :].strip(), scope=None)
         presented = _presented(request, write_key=write_key, query_token=query_token)
         if presented.kind in (_Kind.WRITE_KEY, _Kind.BEACON):
             return self.authenticate_write_key(presented.text)

@@ -33,7 +33,9 @@ def with_cors(door: Door, authenticator: Authenticator) -> Door:
         except Problem as problem:
             problem.headers = _merged(problem.headers, _headers(request, authenticator))
             raise
-        headers = _merged(reply.headers, _headers(request, authenticator))
+        headers = _headers(request, authenticator)
+        if reply.headers:
+            headers = _merged(reply.headers, headers)
         return Reply(reply.status, reply.body, reply.content_type, headers)
 
     return open_door

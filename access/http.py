@@ -8,9 +8,10 @@ import asyncio
 import logging
 import random
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from types import coroutine
+from typing import Any
 
 import msgspec
 
@@ -22,7 +23,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_DEADLINE_S = 30.0
-_LENGTH = re.compile(r"[0-9]{1,19}\Z")
+_LENGTH = re.compile(rb"[0-9]{1,19}\Z")
 _BODILESS = (204, 304)  # RFC 9110: these say nothing about a body
 _NO_SNIFF = (b"x-content-type-options", b"nosniff")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
@@ -30,9 +31,9 @@ _ENCODER = msgspec.json.Encoder()
 logger = logging.getLogger(__name__)
 
 
-class Request(NamedTuple):
+class Request(msgspec.Struct, frozen=True):
     """What a door needs of an ASGI scope; header names are lower case. One is made for every
-    request: a frozen dataclass takes several times as long."""
+    request: as a dataclass or a named tuple it takes ten times as long."""
 
     method: str
     path: str
@@ -60,12 +61,18 @@ async def read_body(
 ) -> bytes:
     """The raw body. Raises Problem 413 as soon as it is too long (by its length header or while
     reading), 408 when it stalls."""
-    length = request.header("content-length")
+    length = request.headers.get(b"content-length")
     if length is not None and _LENGTH.match(length) and int(length) > max_bytes:
         raise _too_large(max_bytes)
+    reading = _read_chunks(request.receive, max_bytes)
+    try:
+        awaited = reading.send(None)
+    except StopIteration as done:  # most bodies have come with their head: no time to watch
+        body: bytes = done.value
+        return body
     deadline = _Deadline(deadline_s)
     try:
-        return await _read_chunks(request.receive, max_bytes)
+        return await _resumed(reading, awaited)
     except asyncio.CancelledError as exc:
         if not deadline.is_cause():
             raise
@@ -101,6 +108,20 @@ class _Deadline:
     def end(self) -> None:
         """The time no longer matters."""
         self._timer.cancel()
+
+
+@coroutine
+def _resumed(
+    reading: Coroutine[Any, None, bytes], awaited: Any
+) -> Generator[Any, None, bytes]:  # Any: what a coroutine hands its task
+    """Goes on with a coroutine that has been started, and waits for `awaited`."""
+    try:
+        yield awaited
+    except BaseException as exc:
+        reading.throw(exc)
+        raise
+    body: bytes = yield from reading
+    return body
 
 
 async def _read_chunks(receive: Receive, max_bytes: int) -> bytes:

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 
 class Code(StrEnum):
@@ -102,10 +104,13 @@ class Problem(Exception):
         return document | self.extensions
 
 
-class Reply(NamedTuple):
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+class Reply(msgspec.Struct, frozen=True):
     """What a door answers: bytes and headers, ready to send."""
 
     status: int
     body: bytes
     content_type: str = "application/json"
-    headers: Mapping[str, str] = MappingProxyType({})
+    headers: Mapping[str, str] = _NO_HEADERS

@@ -1,13 +1,14 @@
-"""HTTP ingest, acknowledged as logged, sink and projector stopped; beside a bare ASGI application
+"""HTTP ingest, acknowledged as logged, sink and projector stopped; beside bare ASGI applications
 on the same feed."""
 
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
@@ -15,32 +16,40 @@ from benchmarks.corpus import batches, shop_events
 from benchmarks.figures import ROOT, Figure, resident_mb, say
 from benchmarks.load import post, requests_per_second
 from benchmarks.servers import server
+from feed.topics import Topic
 from tests.engine_names import KAFKA, corner
 from tests.stack import Stack, free_port, wait_until
 
 SECONDS = 5.0
 TURNS = 4
-"""The best of a few turns is taken, Weir's and the raw loop's alike: neighbours on the machine only
-ever slow a turn."""
+"""The best of a few turns is taken, Weir's and the bare applications' alike: neighbours on the
+machine only ever slow a turn."""
 MEMORY_LIMIT_MB = 300.0
 
 
+PREPARED = "benchmarks.raw_ingest:application"
+BY_HAND = "benchmarks.raw_kafka:application"
+
+
 @contextmanager
-def _raw_server(data_dir: Path, events_a_request: int, feed_url: str) -> Iterator[int]:
+def _bare_server(application: str, folder: Path, size: int, feed_url: str) -> Iterator[int]:
+    """The port of a server of `application`, which is asked for requests of `size` events."""
     port = free_port()
     environment = os.environ | {
-        "RAW_DATA_DIR": str(data_dir / f"raw-{events_a_request}"),
-        "RAW_EVENTS_A_REQUEST": str(events_a_request),
+        "RAW_DATA_DIR": str(folder / f"raw-{size}"),
+        "RAW_EVENTS_A_REQUEST": str(size),
         "RAW_FEED_URL": feed_url,
+        "RAW_SERVERS": urlsplit(feed_url).netloc,
+        "RAW_TOPIC": f"{dict(parse_qsl(urlsplit(feed_url).query)).get('prefix')}.{Topic.EVENTS}",
     }
-    arguments = ["benchmarks.raw_ingest:application", "--port", str(port), "--no-access-log"]
+    arguments = [application, "--port", str(port), "--no-access-log"]
     arguments += ["--loop", "uvloop", "--http", "httptools", "--lifespan", "off"]
     arguments += ["--log-level", "warning"]
     process = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", *arguments], cwd=ROOT, env=environment
     )
     try:
-        wait_until("the raw server answers", lambda: _answers(port))
+        wait_until("the bare server answers", lambda: _answers(port))
         yield port
     finally:
         process.terminate()
@@ -55,17 +64,19 @@ def _answers(port: int) -> bool:
 
 
 def run() -> None:
-    """Batches of 100 over 8 connections, and single events over 32, 64 and 256."""
-    _run("embedded:")
+    """Batches of 100 over 8 connections, and single events over 32, 64 and 256, beside records
+    prepared beforehand."""
+    _run("embedded:", limit=PREPARED)
 
 
 def run_on_kafka() -> None:
-    """The same, acknowledged by a broker."""
+    """The same, acknowledged by a broker, beside an application written by hand; and that beside
+    prepared records."""
     with corner(KAFKA, server(KAFKA)) as feed_url:
-        _run(feed_url)
+        _run(feed_url, limit=BY_HAND)
 
 
-def _run(feed_url: str) -> None:
+def _run(feed_url: str, *, limit: str) -> None:
     events = shop_events(40_000, seed=1)
     engines = feed_url.split(":")[0]
     cases = [("ingest_batch100", 100, 8)]
@@ -80,24 +91,35 @@ def _run(feed_url: str) -> None:
             requests = [
                 post("/v1/events", body, credentials.headers) for body in batches(events, size)
             ]
-            say(f"{name}: the raw loop, then Weir, {SECONDS:g} s each, {TURNS} times")
-            raw, ours = _compare(stack, requests, size, connections)
-            Figure(name, ours * size, "events/s", raw * size, engines).print()
+            bare = dict.fromkeys((limit, PREPARED))
+            say(f"{name}: {', '.join(bare)}, then Weir, {SECONDS:g} s each, {TURNS} times")
+            *others, ours = _compare(stack, [*bare], requests, size, connections)
+            rates = dict(zip(bare, others, strict=True))
+            Figure(name, ours * size, "events/s", rates[limit] * size, engines).print()
+            if limit != PREPARED:
+                prepared = rates[PREPARED] * size
+                Figure(
+                    f"{name}_by_hand", rates[limit] * size, "events/s", prepared, engines
+                ).print()
         web = stack.processes["web"].pid
         Figure("ingest_memory", resident_mb(web), "MB", MEMORY_LIMIT_MB, engines).print()
 
 
 def _compare(
-    stack: Stack, requests: list[bytes], size: int, connections: int
-) -> tuple[float, float]:
-    """Requests a second of the raw loop and of Weir, the best of a few turns each."""
-    raw, ours = 0.0, 0.0
+    stack: Stack, bare: Sequence[str], requests: list[bytes], size: int, connections: int
+) -> list[float]:
+    """Requests a second of the bare applications and of Weir, the best of a few turns each."""
     feed_url = str(stack.settings["WEIR_FEED_URL"])
-    with _raw_server(stack.data_dir.parent, size, feed_url) as raw_port:
-        for _ in range(TURNS):
-            raw = max(raw, _measure(raw_port, requests, connections))
-            ours = max(ours, _measure(stack.port, requests, connections))
-    return raw, ours
+    with ExitStack() as servers:
+        ports = [
+            servers.enter_context(_bare_server(each, stack.data_dir.parent, size, feed_url))
+            for each in bare
+        ]
+        turns = [
+            [_measure(port, requests, connections) for port in (*ports, stack.port)]
+            for _ in range(TURNS)
+        ]
+    return [max(rates) for rates in zip(*turns, strict=True)]
 
 
 def _measure(port: int, requests: list[bytes], connections: int) -> float:

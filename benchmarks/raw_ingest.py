@@ -1,8 +1,9 @@
-"""The raw limit of ingest: a bare ASGI application that publishes prepared records and waits for
-their acks.
+"""The least that ingest can cost: a bare ASGI application that publishes prepared records through
+Weir's own feed and waits for their acks.
 
 No authentication, no parsing, no admission, no encoding: what is left is the server, the loop and
-the feed.
+the feed. The limit of the embedded figures. On Kafka it is a figure of its own, beside the limit
+that benchmarks/raw_kafka.py sets: what the same records cost where they must first be made.
 """
 
 import asyncio

@@ -20,7 +20,10 @@ EventKey = NewType("EventKey", bytes)
 
 HOUR_MS = 3_600_000
 _HASH_BITS = 74
-_LOW_BITS = 62
+_UNUSED_BITS = 128 - _HASH_BITS
+_LOW = (1 << 62) - 1
+_HIGH = (1 << _HASH_BITS) - 1 ^ _LOW
+_UUID8 = 0x8 << 76 | 0b10 << 62  # version and variant, above and below the high 12 bits of hash
 
 
 class EventType(StrEnum):
@@ -74,9 +77,8 @@ def event_key(project: str, event_id: str, occurred_at_ms: int) -> EventKey:
     RFC 9562 section 5.8. A retry, a redelivery, a replay and a resubmission all give the same key.
     """
     digest = blake2b(f"{project}\0{event_id}".encode(), digest_size=16).digest()
-    bits = int.from_bytes(digest, "big") >> (128 - _HASH_BITS)
-    high, low = bits >> _LOW_BITS, bits & ((1 << _LOW_BITS) - 1)
-    whole = occurred_at_ms << 80 | 0x8 << 76 | high << 64 | 0b10 << 62 | low
+    bits = int.from_bytes(digest, "big") >> _UNUSED_BITS
+    whole = occurred_at_ms << 80 | _UUID8 | (bits & _HIGH) << 2 | bits & _LOW
     return EventKey(whole.to_bytes(16, "big"))
 
 

@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from feed.ticket import Ticket
 
 Headers = tuple[tuple[str, bytes], ...]
@@ -29,7 +31,7 @@ class TopicPartition(NamedTuple):
     partition: int
 
 
-class OutgoingRecord(NamedTuple):
+class OutgoingRecord(msgspec.Struct, frozen=True):
     """What a producer hands over: key and value are opaque bytes, headers few and small."""
 
     key: bytes

@@ -3,13 +3,13 @@ thread."""
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from feed.errors import FeedError
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(msgspec.Struct, frozen=True, gc=False):
     """The feed has the record, durably."""
 
     partition: int
@@ -40,7 +40,9 @@ class Ticket:
                 return
             self._outcomes[index] = outcome
             self._open -= 1
-            callbacks = self._take_callbacks()
+            if self._open:
+                return
+            callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             callback()
 
@@ -49,15 +51,9 @@ class Ticket:
         with self._lock:
             self._outcomes = list(outcomes)
             self._open = 0
-            callbacks = self._take_callbacks()
+            callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             callback()
-
-    def _take_callbacks(self) -> list[Callable[[], None]]:
-        if self._open:
-            return []
-        callbacks, self._callbacks = self._callbacks, []
-        return callbacks
 
     def add_done_callback(self, callback: Callable[[], None]) -> None:
         """Call when every record is settled; at once if that is so already."""

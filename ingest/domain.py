@@ -5,7 +5,6 @@ again member by member, which finds the code and the field to answer with.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import msgspec
 
@@ -38,7 +37,7 @@ _LINE_BREAKS_TO_SPACES = bytes.maketrans(b"\r\n", b"  ")
 export, whose import then gives the very same record."""
 
 
-class Rejected(NamedTuple):
+class Rejected(msgspec.Struct, frozen=True):
     """A row that is no event, and why. `event_id` where it could be read."""
 
     code: Code
@@ -46,7 +45,7 @@ class Rejected(NamedTuple):
     event_id: str | None
 
 
-class Admitted(NamedTuple):
+class Admitted(msgspec.Struct, frozen=True):
     """An event, and what its sender should know: warning codes, the most important first, and the
     first unknown name."""
 
@@ -55,7 +54,7 @@ class Admitted(NamedTuple):
     unknown: str | None
 
 
-class Frame(NamedTuple):
+class Frame(msgspec.Struct, frozen=True):
     """What all rows of a request share. `now_ms` bounds timestamps; rows of an export may bring
     their own `received_at`, `sent_at` and `transport` when `takes_back` is set."""
 
@@ -82,6 +81,8 @@ _NAMES = {
     False: frozenset(EventPayload.__struct_fields__),
     True: frozenset(ExportedPayload.__struct_fields__),
 }
+_DECODE, _DECODE_EXPORTED = (_DECODERS[takes_back].decode for takes_back in (False, True))
+_TRACK = EventType.TRACK
 _build_event = compile_builder(Event)
 _DECODE_FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -101,9 +102,9 @@ def admit(row: bytes, frame: Frame) -> Admitted | Rejected:
 
 def _read(row: bytes, takes_back: bool) -> tuple[EventPayload, str | None]:
     """The members, and the first unknown name. Raises _Refusal."""
-    if not json_rules.holds_escaped_nul(row):
+    if b"\\" not in row or not json_rules.holds_escaped_nul(row):
         try:
-            return _DECODERS[takes_back].decode(row), None
+            return (_DECODE_EXPORTED(row) if takes_back else _DECODE(row)), None
         except _DECODE_FAULTS:
             pass
     return _read_carefully(row, takes_back)
@@ -177,7 +178,7 @@ def _admitted(payload: EventPayload, unknown: str | None, frame: Frame) -> Admit
         project=frame.project,
         id=event_id,
         event=payload.event,
-        type=payload.type or EventType.TRACK,
+        type=payload.type or _TRACK,
         occurred_at_ms=occurred_at_ms,
         received_at_ms=received_at_ms,
         sent_at_ms=sent_at_ms,

@@ -5,8 +5,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from time import monotonic
-from typing import NamedTuple
 
+import msgspec
 from msgspec import UNSET
 
 from access.problems import Code
@@ -27,8 +27,12 @@ from ingest.timestamps import format_time
 MIN_RETRY_AFTER_S = 1.0
 logger = logging.getLogger(__name__)
 
+# By names of their own: to find a member of an enum costs as much as to make a record.
+_OK, _WARNING, _REJECTED = Result.OK, Result.WARNING, Result.REJECTED
+_EVENTS = Topic.EVENTS
 
-class Submission(NamedTuple):
+
+class Submission(msgspec.Struct, frozen=True):
     """The rows of one request, each the JSON text of one event, and who sends them how.
 
     `takes_back` lets rows bring `received_at`, `sent_at` and `transport` of their first arrival:
@@ -45,7 +49,7 @@ class Submission(NamedTuple):
     first_index: int = 0
 
 
-class Outcome(NamedTuple):
+class Outcome(msgspec.Struct, frozen=True):
     """What became of every row, in order. `positions`: the highest offset logged, by partition.
 
     `retry_after_s` is None unless a row is to be sent again.
@@ -57,7 +61,7 @@ class Outcome(NamedTuple):
     retry_after_s: float | None
 
 
-class _Published(NamedTuple):
+class _Published(msgspec.Struct, frozen=True):
     """Records offered to one topic, the rows that they stand for, and what became of them."""
 
     topic: Topic
@@ -119,15 +123,15 @@ class Accepted:
         highest: dict[int, int] = {}
         retry_after_s: float | None = None
         for part in self._published:
+            is_of_events = part.topic is _EVENTS
             for row, outcome in zip(part.rows, part.ticket.outcomes(), strict=True):
                 if type(outcome) is Logged:
-                    if part.topic is Topic.EVENTS and outcome.offset > highest.get(
-                        outcome.partition, -1
-                    ):
-                        highest[outcome.partition] = outcome.offset
+                    partition, offset = outcome.partition, outcome.offset
+                    if is_of_events and offset > highest.get(partition, -1):
+                        highest[partition] = offset
                 elif _fail(row, outcome):
                     retry_after_s = max(retry_after_s or MIN_RETRY_AFTER_S, _delay_s(outcome))
-        positions = {TopicPartition(Topic.EVENTS, number): top for number, top in highest.items()}
+        positions = {TopicPartition(_EVENTS, number): top for number, top in highest.items()}
         return Outcome(self._results, _count(self._results), positions, retry_after_s)
 
 
@@ -166,8 +170,9 @@ def accept(submission: Submission, feed: Feed, *, now_ms: int) -> Accepted:
     for index, row in enumerate(submission.rows, submission.first_index):
         verdict = admit(row, frame)
         if isinstance(verdict, Admitted):
+            event = verdict.event
             result = _admitted_result(index, verdict)
-            events.append(OutgoingRecord(verdict.event.key, encode(verdict.event)))
+            events.append(OutgoingRecord(event.key, encode(event)))
             admitted.append(result)
         else:
             result = _rejected_result(index, verdict)
@@ -176,8 +181,9 @@ def accept(submission: Submission, feed: Feed, *, now_ms: int) -> Accepted:
         results.append(result)
     if submission.dry_run:
         return Accepted(results, [], now_ms)
-    published = _publish(feed, Topic.EVENTS, events, admitted)
-    published += _publish(feed, Topic.DEAD_LETTERS, letters, refused)
+    published = _publish(feed, _EVENTS, events, admitted)
+    if letters:
+        published += _publish(feed, Topic.DEAD_LETTERS, letters, refused)
     reach("ingest.after_publish")
     return Accepted(results, published, now_ms)
 
@@ -206,10 +212,10 @@ def _settled(error: FeedError, count: int) -> Ticket:
 
 
 def _admitted_result(index: int, verdict: Admitted) -> RowResult:
-    event, warnings, unknown = verdict
+    event, warnings, unknown = verdict.event, verdict.warnings, verdict.unknown
     key = key_text(event.key)
     if not warnings:
-        return RowResult(index, event.id, Result.OK, key)
+        return RowResult(index, event.id, _OK, key)
     is_weak = warnings[0] is Code.WEAK_ID
     return RowResult(
         index,
@@ -254,11 +260,12 @@ def _delay_s(outcome: RecordOutcome) -> float:
 def _count(results: Sequence[RowResult]) -> Counts:
     counts = Counts()
     for row in results:  # compared, not looked up: an enum's hash is computed in Python
-        if row.result is Result.OK:
+        result = row.result
+        if result is _OK:
             counts.ok += 1
-        elif row.result is Result.WARNING:
+        elif result is _WARNING:
             counts.warning += 1
-        elif row.result is Result.REJECTED:
+        elif result is _REJECTED:
             counts.rejected += 1
         else:
             counts.retry += 1

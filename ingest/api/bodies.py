@@ -7,7 +7,6 @@ admission, row by row.
 import re
 import zlib
 from functools import lru_cache
-from typing import NamedTuple
 
 import msgspec
 
@@ -34,7 +33,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _WHITESPACE = b" \t\n\r"
 
 
-class Body(NamedTuple):
+class Body(msgspec.Struct, frozen=True):
     """The rows of a request; `notices` are about the request, not about a row."""
 
     rows: list[bytes]

@@ -21,6 +21,9 @@ from ingest.services import Accepted, Outcome, Submission, accept
 from ingest.timestamps import format_time
 
 TRANSPORT = "rest"
+_LOGGED = Level.LOGGED  # by names of their own: to find a member of an enum is dear
+_INGEST = Scope.INGEST
+_OK = Result.OK
 
 
 class EventsDoor:
@@ -41,7 +44,7 @@ class EventsDoor:
 
     async def __call__(self, request: Request) -> Reply:
         """Raises Problem 400, 401, 403, 408, 413, 415; 503 is an answer with rows to retry."""
-        claims = self._authenticator.authenticate(request, scope=Scope.INGEST, write_key=True)
+        claims = self._authenticator.authenticate(request, scope=_INGEST, write_key=True)
         parameters = parse_parameters(request.query_string)
         body = await read_rows(request)
         submission = Submission(
@@ -54,30 +57,29 @@ class EventsDoor:
         )
         accepted = accept(submission, self._feed(), now_ms=self._clock.now_ms())
         if not parameters.dry_run:
-            await self._settle(accepted)
+            await self._settling_here().wait(accepted, deadline_s=LOG_DEADLINE_S)
         outcome = accepted.outcome()
-        level = await self._level(outcome, claims, parameters)
+        level = _LOGGED if outcome.positions else None
+        if _may_wait(outcome, claims, parameters):
+            level = await reach_level(
+                parameters.ack, outcome.positions, self._progress(), wait_s=parameters.wait_s
+            )
         reach("ingest.before_answer")
         return _reply(_answer(request, accepted, outcome, level, body, parameters), outcome)
 
-    async def _settle(self, accepted: Accepted) -> None:
+    def _settling_here(self) -> Settling:
         loop = asyncio.get_running_loop()
         if self._settling is None or self._settling.loop is not loop:
             self._settling = Settling(loop)
-        await self._settling.wait(accepted, deadline_s=LOG_DEADLINE_S)
+        return self._settling
 
-    async def _level(
-        self, outcome: Outcome, claims: Claims, parameters: Parameters
-    ) -> Level | None:
-        """A write key learns of `logged` at most; rows to send again are answered without delay."""
-        if not outcome.positions:
-            return None
-        is_lowest = parameters.ack is Level.LOGGED or claims.credential is Credential.WRITE_KEY
-        if is_lowest or outcome.counts.retry:
-            return Level.LOGGED
-        return await reach_level(
-            parameters.ack, outcome.positions, self._progress(), wait_s=parameters.wait_s
-        )
+
+def _may_wait(outcome: Outcome, claims: Claims, parameters: Parameters) -> bool:
+    """For a higher level than logged. A write key learns of `logged` at most; rows to send again
+    are answered without delay."""
+    if parameters.ack is _LOGGED or claims.credential is Credential.WRITE_KEY:
+        return False
+    return bool(outcome.positions) and not outcome.counts.retry
 
 
 def _answer(
@@ -90,7 +92,7 @@ def _answer(
 ) -> EventsAnswer:
     results = outcome.results
     if parameters.summary:
-        results = [row for row in results if row.result is not Result.OK]
+        results = [row for row in results if row.result is not _OK]
     answer = EventsAnswer(
         request_id=request.request_id,
         received_at=format_time(accepted.received_at_ms),

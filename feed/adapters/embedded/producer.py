@@ -20,14 +20,12 @@ from feed.adapters.embedded.options import Options
 from feed.clock import Clock
 from feed.errors import FeedFull, FeedUnavailable
 from feed.ports import OutgoingRecord
-from feed.slot_builder import compile_builder
 from feed.sqlite import writing
 from feed.ticket import Logged, Ticket
 
 logger = logging.getLogger(__name__)
 CHUNK_BYTES = 1024 * 1024
 TRANSACTION_BYTES = 16 * 1024 * 1024
-_build_logged = compile_builder(Logged)
 _CLOSED = "this process's handle on the feed is closed"
 
 
@@ -204,7 +202,7 @@ def _settle(publishes: Sequence[Publish], places: Sequence[Sequence[int]], head:
     for publish, partitions in zip(publishes, places, strict=True):
         outcomes = []
         for partition in partitions:
-            outcomes.append(_build_logged(partition, offsets[partition]))
+            outcomes.append(Logged(partition, offsets[partition]))
             offsets[partition] += 1
         publish.ticket.settle_all(outcomes)
 

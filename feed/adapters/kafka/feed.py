@@ -58,13 +58,12 @@ class KafkaFeed:
     # -- producing --
 
     def publish(self, topic: str, records: Sequence[OutgoingRecord]) -> Ticket:
-        size = 0
+        size, limit = 0, self._options.max_record_bytes
         for record in records:
             length = len(record.key) + len(record.value)
-            if length > self._options.max_record_bytes:
+            if length > limit:
                 raise RecordTooLarge(
-                    f"a record for topic {topic} has {length} bytes; "
-                    f"the feed takes {self._options.max_record_bytes}"
+                    f"a record for topic {topic} has {length} bytes; the feed takes {limit}"
                 )
             size += length
         if not records:

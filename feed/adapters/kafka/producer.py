@@ -21,7 +21,6 @@ from feed.adapters.kafka.names import Names
 from feed.adapters.kafka.options import Options
 from feed.errors import FeedError, FeedFull, FeedUnavailable, RecordTooLarge
 from feed.ports import OutgoingRecord
-from feed.slot_builder import compile_builder
 from feed.ticket import Logged, Ticket
 
 POLL_S = 0.1
@@ -35,7 +34,7 @@ OVERHEAD_BYTES = 64 * 1024
 CLOSED = "this process's handle on the feed is closed"
 
 logger = logging.getLogger(__name__)
-_build_logged = compile_builder(Logged)
+_ANY = -1  # the partition that the key gives
 _MISSING = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)
 
 
@@ -68,7 +67,9 @@ class Pending:
         self.size, self.count = size, len(records)
         self.ticket = Ticket(self.count)
         self.ticket.add_done_callback(self._release)
-        self._indices = {record.key: index for index, record in enumerate(records)}
+        self._indices: dict[bytes, int] = {}
+        if self.count > 1:
+            self._indices = {record.key: index for index, record in enumerate(records)}
 
     def callbacks(self) -> Sequence[Callable[[KafkaError | None, DriverMessage], None]]:
         """One a record: the same for all, unless two records have the same key."""
@@ -89,17 +90,13 @@ class Pending:
     def reported_at(self, index: int, error: KafkaError | None, message: DriverMessage) -> None:
         """Settle one record. Runs inside the driver, which cannot carry an exception."""
         try:
-            offset = message.offset()
-            if error is None and offset is not None and offset >= 0:
-                self.settle(index, _build_logged(message.partition(), offset))
+            partition, offset = message.partition(), message.offset()
+            if error is None and partition is not None and offset is not None and offset >= 0:
+                self.ticket.settle(index, Logged(partition, offset))
             else:
-                self.settle(index, self._owner.failure(self._topic, error))
+                self.ticket.settle(index, self._owner.failure(self._topic, error))
         except Exception:
             logger.exception("delivery report failed", extra={"action": "delivery_report_failed"})
-
-    def settle(self, index: int, outcome: Logged | FeedError) -> None:
-        """Say what became of one record; from any thread, the first word counts."""
-        self.ticket.settle(index, outcome)
 
     def _release(self) -> None:
         self._owner.release(self)
@@ -140,15 +137,10 @@ class Producer:
             callback = callbacks[index]
             try:
                 if record.headers:
-                    produce(
-                        outer,
-                        record.value,
-                        record.key,
-                        on_delivery=callback,
-                        headers=list(record.headers),
-                    )
-                else:
-                    produce(outer, record.value, record.key, on_delivery=callback)
+                    headers: list[tuple[str, str | bytes | None]] = [*record.headers]
+                    produce(outer, record.value, record.key, _ANY, callback, headers=headers)
+                else:  # without a name to look up the driver reads its arguments faster
+                    produce(outer, record.value, record.key, _ANY, callback)
             except (KafkaException, BufferError) as exc:
                 self._not_taken(pending, index, topic, exc)
         return pending.ticket
@@ -178,7 +170,7 @@ class Producer:
             error = self.failure(topic, exc.args[0])
         else:
             error = FeedFull(str(exc))
-        pending.settle(index, error)
+        pending.ticket.settle(index, error)
 
     def failure(self, topic: str, error: KafkaError | None) -> FeedError:
         """The port's error for a record that is not known to be logged."""
@@ -264,4 +256,4 @@ class Producer:
         for pending in left:
             for index, outcome in enumerate(pending.ticket.outcomes()):
                 if outcome is None:
-                    pending.settle(index, error)
+                    pending.ticket.settle(index, error)

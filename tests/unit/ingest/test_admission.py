@@ -32,7 +32,8 @@ def test_a_whole_event_is_carried_as_it_was_written() -> None:
         b'"session_id":"s1","timestamp":"2026-11-01T13:00:00.0009+01:00",'
         b'"properties":{"a": 1.50, "b":"\\u00e9"},"context":{"c":[1,{"d":null}]}}'
     )
-    event, warnings, unknown = admitted(row)
+    verdict = admitted(row)
+    event, warnings, unknown = verdict.event, verdict.warnings, verdict.unknown
     assert (event.event, event.id, event.type) == ("order.paid", "o-1", "page")
     assert (event.user_id, event.anonymous_id, event.session_id) == ("u1", "a1", "s1")
     assert (event.occurred_at_ms, event.received_at_ms) == (NOON_MS, NOON_MS)
@@ -175,7 +176,8 @@ def test_weak_id_comes_before_an_unknown_field() -> None:
     ],
 )
 def test_a_key_that_the_request_does_not_determine_is_weak(row: bytes) -> None:
-    event, warnings, _ = admitted(row)
+    verdict = admitted(row)
+    event, warnings = verdict.event, verdict.warnings
     assert warnings == (Code.WEAK_ID,)
     again = make_row_text(id=event.id, timestamp=event.occurred_at_ms)
     later = admitted(again, now_ms=NOON_MS + 3_600_000)
@@ -185,7 +187,8 @@ def test_a_key_that_the_request_does_not_determine_is_weak(row: bytes) -> None:
 
 @pytest.mark.parametrize("event_id", [UUID7_AT_NOON, UUID7_AT_NOON.upper()])
 def test_a_usable_uuid7_gives_the_time_when_no_timestamp_does(event_id: str) -> None:
-    event, warnings, _ = admitted(make_row_text(id=event_id, timestamp=None))
+    verdict = admitted(make_row_text(id=event_id, timestamp=None))
+    event, warnings = verdict.event, verdict.warnings
     assert event.occurred_at_ms == time_in_id(UUID7_AT_NOON) == 0x019A3F2C5C00
     assert event.id == event_id
     assert warnings == ()

@@ -15,12 +15,12 @@ from rest_framework.response import Response
 from access.claims import Scope
 from access.drf import TokenView
 from feed.event import HOUR_MS
+from ingest.time_arguments import moment_ms
 from operations.api_problems import engines_answering, project_seen_whole, wrong_parameter
 from operations.reconcile.opening import LAST_MS, open_reconciliation
 from operations.reconcile.outcome import Hour
 from operations.reconcile.serializers import HourSerializer, SummarySerializer
 from operations.reconcile.sides import Span
-from ingest.time_arguments import moment_ms
 
 DEFAULT_HOURS, MOST_HOURS = 50, 200
 DEFAULT_WAIT_S, MOST_WAIT_S = 10, 25

@@ -3,10 +3,10 @@
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from access.drf_fields import TimeField
 from feed.event import key_text
 from operations.reconcile.comparison import Difference, Kind
 from operations.reconcile.outcome import State
-from access.drf_fields import TimeField
 
 STATES = [state.value for state in State]
 

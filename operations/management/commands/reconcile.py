@@ -14,6 +14,7 @@ from access.lookups import get_project
 from feed.errors import FeedError
 from feed.event import key_text
 from feed.topics import Group
+from ingest.time_arguments import moment_ms, whole_seconds
 from ingest.timestamps import format_time
 from operations.reconcile.gap import Gap
 from operations.reconcile.opening import LAST_MS, open_reconciliation
@@ -21,7 +22,6 @@ from operations.reconcile.outcome import Hour, State
 from operations.reconcile.serializers import HourSerializer, SummarySerializer
 from operations.reconcile.service import Reconciliation
 from operations.reconcile.sides import Span
-from ingest.time_arguments import moment_ms, whole_seconds
 from timeseries.errors import SeriesError
 from warehouse.errors import StoreError
 

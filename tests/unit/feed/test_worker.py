@@ -96,7 +96,7 @@ def test_too_much_poison_ends_it_with_exit_code_1_and_a_sentence(
     with pytest.raises(SystemExit) as ended:
         call_command(Worker(Keeper()), once=True)
     assert ended.value.code == 1
-    assert "test_worker stops: 300 of the last 300 records refused" in caplog.text
+    assert "test_worker stops: 200 of the last 200 records refused" in caplog.text
     assert dead_letters(feed) == []
 
 

@@ -24,7 +24,10 @@ from tests.stack import Stack, wait_until
 pytestmark = pytest.mark.e2e
 EMBEDDED: Sequence[str] = ()
 REAL = (KAFKA, CASSANDRA, ELASTICSEARCH)
-ENGINES = [pytest.param(EMBEDDED, id="embedded"), pytest.param(REAL, id="real")]
+ENGINES = [
+    pytest.param(EMBEDDED, id="embedded"),
+    pytest.param(REAL, id="real", marks=pytest.mark.faults),
+]
 READERS = {"sink": Group.SINK, "projector": Group.PROJECTOR}
 UNKNOWN_SCHEMA = b"\xc3\x01" + b"\x5a" * 8 + b"a datum"
 GARBAGE = b"no event at all"

@@ -126,7 +126,13 @@ def test_damage_is_named_to_the_key_and_lag_is_none(
         assert kinds(reconcile(stack, "shop")[1]) == named
 
 
-@pytest.mark.parametrize("engines", [(), EVERY], ids=["embedded", "servers"])
+@pytest.mark.parametrize(
+    "engines",
+    [
+        pytest.param((), id="embedded"),
+        pytest.param(EVERY, id="servers", marks=pytest.mark.faults),
+    ],
+)
 def test_events_that_come_all_the_while_are_no_differences(
     request: pytest.FixtureRequest, tmp_path: Path, engines: Sequence[str], fault_seed: int
 ) -> None:

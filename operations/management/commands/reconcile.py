@@ -1,5 +1,6 @@
-"""`reconcile --project P [--from T] [--to T] [--wait SECONDS] [--keys N] [--json]`."""
+"""`reconcile --project P [--from T] [--to T] [--wait SECONDS] [--keys N] [--json] [--repair]`."""
 
+import getpass
 import json
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
@@ -11,6 +12,7 @@ from django.db import DatabaseError
 
 from access.errors import NotRegistered
 from access.lookups import get_project
+from feed.clock import Clock
 from feed.errors import FeedError
 from feed.event import key_text
 from feed.topics import Group
@@ -19,9 +21,11 @@ from ingest.timestamps import format_time
 from operations.reconcile.gap import Gap
 from operations.reconcile.opening import LAST_MS, open_reconciliation
 from operations.reconcile.outcome import Hour, State
+from operations.reconcile.repair import Repair, repair
 from operations.reconcile.serializers import HourSerializer, SummarySerializer
 from operations.reconcile.service import Reconciliation
 from operations.reconcile.sides import Span
+from replay.journal import Actor, Via
 from timeseries.errors import SeriesError
 from warehouse.errors import StoreError
 
@@ -82,6 +86,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--json", action="store_true", help="a line an hour, then one for all together"
         )
+        parser.add_argument(
+            "--repair", action="store_true", help="replay what is missing or changed, and no more"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Raises CommandError with one sentence; SystemExit 1 and 2 as `help` says."""
@@ -95,7 +102,9 @@ class Command(BaseCommand):
                 tell=self._tell_left,
                 found=gap.add,
             )
-            self._show(reconciliation, gap, as_json=options["json"])
+            self._show_hours(reconciliation, as_json=options["json"])
+            repaired = _repaired(reconciliation, gap) if options["repair"] else None
+            self._show_all(reconciliation, gap, repaired, as_json=options["json"])
         except KeyboardInterrupt:
             self.stderr.write("interrupted: later hours were not compared")
             raise SystemExit(INTERRUPTED) from None
@@ -104,7 +113,7 @@ class Command(BaseCommand):
         if code := EXITS[reconciliation.summary.state]:
             sys.exit(code)
 
-    def _show(self, reconciliation: Reconciliation, gap: Gap, *, as_json: bool) -> None:
+    def _show_hours(self, reconciliation: Reconciliation, *, as_json: bool) -> None:
         if not as_json:
             self.stdout.write(HEAD)
         for hour in reconciliation.hours():
@@ -114,11 +123,25 @@ class Command(BaseCommand):
                 for line in _lines(hour):
                     self.stdout.write(line)
             self.stdout.flush()
+
+    def _show_all(
+        self,
+        reconciliation: Reconciliation,
+        gap: Gap,
+        repaired: Repair | None,
+        *,
+        as_json: bool,
+    ) -> None:
         if as_json:
-            self.stdout.write(json.dumps(SummarySerializer(reconciliation).data))
-        else:
-            for line in _conclusion(reconciliation, gap):
-                self.stdout.write(line)
+            said = dict(SummarySerializer(reconciliation).data)
+            if repaired is not None:
+                said["replay"] = repaired.replay
+            self.stdout.write(json.dumps(said))
+            return
+        for line in _conclusion(reconciliation):
+            self.stdout.write(line)
+        for line in _advice(gap) if repaired is None else _repair_lines(repaired):
+            self.stdout.write(line)
 
     def _tell_left(self, group: Group, left: int) -> None:
         self.stderr.write(f"waiting for {group.value}: {left} records to go", style_func=str)
@@ -139,7 +162,13 @@ def _lines(hour: Hour) -> Iterator[str]:
         yield f"  and {more} more"
 
 
-def _conclusion(reconciliation: Reconciliation, gap: Gap) -> Iterator[str]:
+def _repaired(reconciliation: Reconciliation, gap: Gap) -> Repair:
+    sides = reconciliation.sides
+    actor = Actor(getpass.getuser(), Via.COMMAND)
+    return repair(gap, sides.project, actor, sides.events, clock=Clock())
+
+
+def _conclusion(reconciliation: Reconciliation) -> Iterator[str]:
     sides, summary = reconciliation.sides, reconciliation.summary
     counts = summary.counts
     yield (
@@ -149,11 +178,29 @@ def _conclusion(reconciliation: Reconciliation, gap: Gap) -> Iterator[str]:
     )
     if reconciliation.lag is not None:
         yield f"lagging: {reconciliation.lag}"
+
+
+def _advice(gap: Gap) -> Iterator[str]:
     if gap.spans:
         first, last = gap.spans[0], gap.spans[-1]
         yield (
             f"a replay in place from {format_time(first.start_ms)} to {format_time(last.end_ms)} "
-            "brings back what is missing or changed"
+            "brings back what is missing or changed: run this again with --repair"
+        )
+
+
+def _repair_lines(repaired: Repair) -> Iterator[str]:
+    if repaired.replay is not None:
+        yield (
+            f"replay {repaired.replay} brings back what is missing or changed: "
+            f"manage.py replay show {repaired.replay} --watch"
+        )
+    elif not repaired.later_count:
+        yield "nothing to replay"
+    if repaired.later_count:
+        yield (
+            f"{repaired.later_count} spans of time lie ahead and cannot be replayed yet: "
+            "run this again later"
         )
 
 

@@ -10,11 +10,14 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from access.services import create_project
+from feed.clock import Clock
 from feed.event import HOUR_MS, key_text
 from operations.management.commands import reconcile as command
+from replay.models import Replay
 from tests.builders import NOON_MS, make_event, make_row
 from tests.damage import TAMPERED, EmbeddedDamage
 from tests.local_pipeline import LocalPipeline
+from tests.replay_builders import run_to_the_end
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +82,7 @@ def test_differences_are_named_and_exit_1(pipeline: LocalPipeline, tmp_path: Pat
     ]
     assert lines[-1] == (
         "a replay in place from 2026-11-01T12:00:00.000Z to 2026-11-01T12:00:00.003Z brings back "
-        "what is missing or changed"
+        "what is missing or changed: run this again with --repair"
     )
     assert "  and 1 more" in run("--keys=1")[1]
 
@@ -109,6 +112,47 @@ def test_differences_are_named_and_exit_1(pipeline: LocalPipeline, tmp_path: Pat
         row.version,
     )
     assert changed["view"] == {"event": TAMPERED, "version": 1, "hash24": 1}
+
+
+def test_a_repair_replays_exactly_the_gap(pipeline: LocalPipeline, tmp_path: Path) -> None:
+    events = [make_event(id=f"e-{n}", occurred_at_ms=NOON_MS + n * HOUR_MS) for n in range(6)]
+    pipeline.publish_events(events)
+    pipeline.store()
+    pipeline.project()
+    for lost in events[1], events[4]:
+        EmbeddedDamage(tmp_path, "demo").delete(lost.key)
+
+    code, lines, _ = run("--repair")
+
+    (replay,) = Replay.objects.all()
+    assert code == 1
+    assert lines[-1] == (
+        f"replay {replay.id} brings back what is missing or changed: "
+        f"manage.py replay show {replay.id} --watch"
+    )
+    assert replay.estimated == 2
+    run_to_the_end(pipeline)
+    replay.refresh_from_db()
+    assert (replay.state, replay.emitted) == ("completed", 2)
+    assert run()[0] == 0
+    code, _, summary = run_json("--repair")
+    assert (code, summary["replay"]) == (0, None)
+
+
+def test_what_is_dated_ahead_is_repaired_later(pipeline: LocalPipeline, tmp_path: Path) -> None:
+    ahead = make_event(occurred_at_ms=Clock().now_ms() + HOUR_MS)
+    pipeline.publish_events([ahead])
+    pipeline.store()
+    pipeline.project()
+    EmbeddedDamage(tmp_path, "demo").delete(ahead.key)
+
+    code, lines, _ = run("--repair")
+
+    assert code == 1
+    assert lines[-1] == (
+        "1 spans of time lie ahead and cannot be replayed yet: run this again later"
+    )
+    assert not Replay.objects.exists()
 
 
 def test_an_extra_document_is_named_and_no_replay_is_advised(

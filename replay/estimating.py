@@ -39,7 +39,7 @@ def estimate(
 ) -> Estimate:
     """Count. Raises EstimateStopped when `go_on`, asked again and again, says no, and
     StoreUnavailable."""
-    hours = tuple(_hours(store, source, go_on))
+    hours = tuple(count_hours(store, source, go_on=go_on))
     if not hours:
         return Estimate(0, (), None, None, 0)
     count = sum(hour.count for hour in hours)
@@ -52,8 +52,11 @@ def estimate(
     )
 
 
-def _hours(store: EventStore, source: Source, go_on: Callable[[], bool]) -> Iterator[HourCount]:
-    """Ascending; an hour that several spans touch comes once."""
+def count_hours(
+    store: EventStore, source: Source, *, go_on: Callable[[], bool] = lambda: True
+) -> Iterator[HourCount]:
+    """Counts by hour and event, ascending; an hour that several spans touch comes once. Raises as
+    `estimate`."""
     held: dict[str, HourCount] = {}
     for window in windows(source):
         for found in store.hours(window):

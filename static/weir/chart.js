@@ -135,7 +135,8 @@ export function element(name, text = "", attributes = {}) {
   return made;
 }
 
-// Calls `step` again and again, `pauseMs` after it is done; never in a hidden tab.
+// Calls `step` again and again, `pauseMs` after it is done, until it says "over"; never in a hidden
+// tab.
 export function repeat(step, pauseMs) {
   let timer = null;
   let running = false;
@@ -143,11 +144,13 @@ export function repeat(step, pauseMs) {
     if (running || document.hidden) return;
     running = true;
     clearTimeout(timer);
+    let said = null;
     try {
-      await step();
+      said = await step();
     } finally {
       running = false;
-      timer = setTimeout(run, pauseMs);
+      if (said === "over") document.removeEventListener("visibilitychange", run);
+      else timer = setTimeout(run, pauseMs);
     }
   }
   document.addEventListener("visibilitychange", run);

@@ -27,16 +27,11 @@ class Dev:
     def start(self) -> None:
         """Start it without waiting."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        outer = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("WEIR_", "DATABASE_URL", "COVERAGE", "DJANGO_"))
-        }
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "dev", "--port", str(self.port), *self.options],
                 cwd=ROOT,
-                env=outer | {"WEIR_DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1"},
+                env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -58,6 +53,19 @@ class Dev:
         if self.process.poll() is not None:
             raise RuntimeError(f"dev ended with {self.process.returncode}:\n{self.log[-4000:]}")
         return "Ctrl-C stops every part" in self.log
+
+    def manage(self, *arguments: str) -> None:
+        """Run one more command of its project to its end. Raises CalledProcessError."""
+        command = [sys.executable, "manage.py", *arguments]
+        subprocess.run(command, cwd=ROOT, env=self._environment(), check=True)  # noqa: S603
+
+    def _environment(self) -> dict[str, str]:
+        outer = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("WEIR_", "DATABASE_URL", "COVERAGE", "DJANGO_"))
+        }
+        return outer | {"WEIR_DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1"}
 
     @property
     def log_path(self) -> Path:

@@ -91,7 +91,7 @@ def _effect(count: int, project: str) -> str:
     if not count:
         return "Nothing: the warehouse has no such events."
     return (
-        f"{count} events of {project} are written again, as the warehouse has them, into every "
+        f"{count:,} events of {project} are written again, as the warehouse has them, into every "
         "generation of the view. Figures change only where the view differs from the warehouse."
     )
 

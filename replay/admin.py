@@ -7,14 +7,16 @@ from django.contrib import admin
 from django.db.models import Case, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, re_path
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from replay import admin_words as words
 from replay.admin_detail import DetailPages
 from replay.admin_order import OrderPages
 from replay.admin_site import REQUEST, may_see
-from replay.domain import FINAL, Move, State
+from replay.domain import FINAL, Move, State, Worker
 from replay.models import Replay
-from replay.reports import report
+from replay.reports import worker_of
 from replay.services import CLOCK
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ class AskedSince(ListFilter):
 class ReplayAdmin(Pages):
     """Rows are made and moved by the service alone."""
 
-    list_display = ("asked_at", "project", "status", "period", "names", "progress", "requested_by")
+    list_display = ("asked_at", "status", "project", "requested_by", "progress", "period", "names")
     list_filter = ("state", AskedSince, "requested_by", "project")
     search_fields = ("id__exact", "reason", "requested_by")
     search_help_text = "A replay's id, words of its reason, or who asked for it"
@@ -109,6 +111,14 @@ class ReplayAdmin(Pages):
     def _page(self, view: Any) -> Any:  # Any: any view
         return self.admin_site.admin_view(view)
 
+    def changelist_view(
+        self,
+        request: HttpRequest,
+        extra_context: dict[str, Any] | None = None,  # Any: Django's own type
+    ) -> HttpResponse:
+        """All of them."""
+        return super().changelist_view(request, {"title": "Replays"} | (extra_context or {}))
+
     def add_view(
         self,
         request: HttpRequest,
@@ -134,17 +144,18 @@ class ReplayAdmin(Pages):
         return words.utc(row.created_at_ms)
 
     @admin.display(description="state", ordering="state")
-    def status(self, row: Replay) -> str:
-        """With what matters more, if something does."""
-        found = report(row, now_ms=CLOCK.now_ms())
-        return (
-            "stalled, will resume" if found.worker == "lost" else words.state_name(State(row.state))
+    def status(self, row: Replay) -> SafeString:
+        """Or what matters more."""
+        is_lost = worker_of(row, now_ms=CLOCK.now_ms()) is Worker.LOST
+        words_of_it = "stalled, will resume" if is_lost else words.state_name(State(row.state))
+        return format_html(
+            '<span class="weir-state" data-state="{}">{}</span>', row.state, words_of_it
         )
 
     @admin.display(description="range, UTC", ordering="from_ms")
-    def period(self, row: Replay) -> str:
+    def period(self, row: Replay) -> SafeString:
         """Both ends."""
-        return f"{words.hour(row.from_ms)} – {words.hour(row.to_ms)}"
+        return format_html("{} –<br>{}", words.hour(row.from_ms), words.hour(row.to_ms))
 
     @admin.display(description="events")
     def names(self, row: Replay) -> str:
@@ -155,4 +166,4 @@ class ReplayAdmin(Pages):
     @admin.display(description="projected", ordering="projected")
     def progress(self, row: Replay) -> str:
         """Of how many."""
-        return words.facts(report(row, now_ms=CLOCK.now_ms()))["projected"]
+        return words.of(row.projected, row.estimated)

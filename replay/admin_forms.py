@@ -25,6 +25,7 @@ from warehouse.ports import HourCount
 TYPED_ABOVE = 1_000_000
 """Whoever asks for more events than this types their count."""
 MAX_LISTED_NAMES = 200
+MAX_NAME_CHARS = 200
 CUSTOM = "custom"
 _HOURS = {"1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24}
 RANGES = (
@@ -52,7 +53,10 @@ class UtcField(forms.DateTimeField):
     def to_python(self, value: Any) -> datetime | None:  # Any: Django's own type
         """Aware. Raises ValidationError."""
         at = super().to_python(value)
-        return None if at is None else at.astimezone(UTC).replace(microsecond=0)
+        try:
+            return None if at is None else at.astimezone(UTC).replace(microsecond=0)
+        except OverflowError as exc:  # an offset beyond the first or the last day there is
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from exc
 
 
 class NamesField(forms.MultipleChoiceField):
@@ -61,8 +65,8 @@ class NamesField(forms.MultipleChoiceField):
     widget = forms.CheckboxSelectMultiple
 
     def valid_value(self, value: Any) -> bool:  # Any: Django's own type
-        """Any name: one that the warehouse does not have counts 0."""
-        return 1 <= len(str(value)) <= 200
+        """Any name that an event may have: one that the warehouse lacks counts 0."""
+        return 1 <= len(str(value)) <= MAX_NAME_CHARS and "\0" not in str(value)
 
 
 class RateForm(forms.Form):

@@ -62,10 +62,10 @@ def facts(found: Report) -> dict[str, str]:
         "worker": _worker(found),
         "throttled": _throttled(found),
         "error": f"{row.error_code}: {row.error_detail}" if row.error_code else "",
-        "emitted": _of(row.emitted, row.estimated),
-        "projected": _of(row.projected, row.estimated),
+        "emitted": of(row.emitted, row.estimated),
+        "projected": of(row.projected, row.estimated),
         "estimated": "not counted yet" if row.estimated is None else count(row.estimated),
-        "eps": f"{row.eps:,.0f} a second" if state is State.RUNNING else "–",
+        "eps": f"{row.eps:,.0f} a second" if state is State.RUNNING and row.eps else "–",
         "limit": limit(row.max_eps, row.auto),
         "eta": _eta(found),
         "started": utc(row.started_at_ms),
@@ -114,6 +114,14 @@ def duration(seconds: float | None) -> str:
     return f"about {seconds / 3600:,.1f} h"
 
 
+def of(done: int, whole: int | None) -> str:
+    """So many, of how many, and the share."""
+    if whole is None:
+        return f"{done:,}"
+    share = f" ({min(1.0, done / whole):.0%})" if whole else ""
+    return f"{done:,} of {whole:,}{share}"
+
+
 def what(row: Replay) -> dict[str, str]:
     """What of a replay never changes."""
     spans = len(source_of(row).spans)
@@ -129,13 +137,6 @@ def what(row: Replay) -> dict[str, str]:
     }
 
 
-def _of(done: int, whole: int | None) -> str:
-    if whole is None:
-        return f"{done:,}"
-    share = f" ({min(1.0, done / whole):.0%})" if whole else ""
-    return f"{done:,} of {whole:,}{share}"
-
-
 def _worker(found: Report) -> str:
     if found.worker is Worker.LOST:
         return "Stalled, will resume: its replayer is gone, and another goes on where it stood."
@@ -146,7 +147,9 @@ def _worker(found: Report) -> str:
 
 def _throttled(found: Report) -> str:
     name = found.row.throttled_by
-    return f"Why not faster: {THROTTLE_WORDS[Throttle(name)]}." if name else ""
+    if not name or found.row.state != State.RUNNING.value:
+        return ""
+    return f"Speed: {THROTTLE_WORDS[Throttle(name)]}."
 
 
 def _eta(found: Report) -> str:

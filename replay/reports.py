@@ -30,11 +30,13 @@ def reports(rows: Sequence[Replay], *, now_ms: int) -> list[Report]:
     """Several, in their order."""
     refused = count_refusals([row.id for row in rows]) if rows else {}
     return [
-        Report(row, _worker(row, now_ms), refused[row.id], _eta_ms(row, now_ms)) for row in rows
+        Report(row, worker_of(row, now_ms=now_ms), refused[row.id], _eta_ms(row, now_ms))
+        for row in rows
     ]
 
 
-def _worker(row: Replay, now_ms: int) -> Worker | None:
+def worker_of(row: Replay, *, now_ms: int) -> Worker | None:
+    """As in a report."""
     if State(row.state) not in WORKED_ON:
         return None
     if is_held(row, now_ms=now_ms):

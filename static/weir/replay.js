@@ -61,6 +61,7 @@ function logLine(cells) {
 }
 
 async function showHours() {
+  place("hours").textContent = "Counting…";
   try {
     const answer = await fetch(page.dataset.hours);
     if (!answer.ok) throw new Error(answer.status);

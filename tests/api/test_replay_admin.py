@@ -133,7 +133,7 @@ def test_a_lost_worker_and_a_throttle_are_in_plain_words(
 ) -> None:
     row = started(pipeline, filled(pipeline))
     Replay.objects.filter(pk=row.pk).update(worker="gone", lease_until_ms=1)
-    lost = progress_of(staff, row)
+    lost, listed = progress_of(staff, row), text_of(staff.get(LIST))
 
     Replay.objects.filter(pk=row.pk).update(
         lease_until_ms=services.CLOCK.now_ms() + 60_000,
@@ -142,11 +142,16 @@ def test_a_lost_worker_and_a_throttle_are_in_plain_words(
     )
     alive = progress_of(staff, row)
 
+    assert "stalled, will resume" in listed
     assert lost["lost"]
     assert lost["facts"]["worker"].startswith("Stalled, will resume")
+    Replay.objects.filter(pk=row.pk).update(state="paused")
+    paused = progress_of(staff, row)
+
+    assert paused["facts"]["throttled"] == ""
     assert not alive["lost"]
     assert alive["facts"]["worker"] == "A replayer works on it."
-    assert alive["facts"]["throttled"] == "Why not faster: slower, since live events wait."
+    assert alive["facts"]["throttled"] == "Speed: slower, since live events wait."
     assert alive["facts"]["eps"] == "12 a second"
     assert alive["facts"]["eta"].endswith(" UTC")
 

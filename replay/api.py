@@ -12,7 +12,7 @@ from access.claims import Claims, Scope
 from access.drf import TokenView, claims_of
 from access.problems import Code, FieldError, Problem
 from replay import orders, services
-from replay.domain import Move
+from replay.domain import Move, is_replay_id
 from replay.errors import IllegalMove, InvalidReplay, KeyReused, ReplayError, UnknownReplay
 from replay.journal import Actor, Via
 from replay.models import Replay
@@ -89,13 +89,15 @@ class ReplaysView(ReplayView):
         ],
         responses={
             200: OpenApiResponse(ReplayListSerializer, "A page"),
-            (422, _PROBLEM): OpenApiResponse(OpenApiTypes.OBJECT, "No such limit"),
+            (422, _PROBLEM): OpenApiResponse(OpenApiTypes.OBJECT, "No such limit or cursor"),
         },
     )
     def get(self, request: Request) -> Response:
         """A page of them."""
         claims, limit = claims_of(request), _limit(request.query_params)
         before = request.query_params.get("cursor") or None
+        if before is not None and not is_replay_id(before):
+            raise InvalidReplay("cursor", "cursor takes a next_cursor as it came")
         rows = services.newest(project=claims.project, before=before, limit=limit + 1)
         shown = reports(rows[:limit], now_ms=services.CLOCK.now_ms())
         page = {

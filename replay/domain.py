@@ -130,6 +130,11 @@ class Rate:
     auto: bool = True
 
 
+def is_replay_id(text: str) -> bool:
+    """Whether it looks like one; anything else is not asked for, since PostgreSQL takes no NUL."""
+    return len(text) == ID_CHARS and set(text) <= set("0123456789abcdef")
+
+
 def new_replay_id(now_ms: int) -> str:
     """32 hex digits that ascend with time: a list by id is a list by age."""
     return f"{now_ms:0{_TIME_DIGITS}x}{secrets.token_hex((ID_CHARS - _TIME_DIGITS) // 2)}"

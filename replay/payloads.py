@@ -13,7 +13,7 @@ from replay.orders import Order
 
 T = TypeVar("T")
 _PATH = re.compile(r"(.*) - at `\$\.?(.*)`")
-_EventName = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+_EventName = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 _Eps = Annotated[int, msgspec.Meta(ge=1, le=MAX_EPS)]
 
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from feed.clock import Clock
 from feed.fences import drop_replay
 from replay import journal
-from replay.domain import LEGAL, MAX_EPS, Move, Rate, State
+from replay.domain import LEGAL, MAX_EPS, Move, Rate, State, is_replay_id
 from replay.errors import IllegalMove, InvalidReplay, UnknownReplay
 from replay.journal import Actor
 from replay.leases import is_held
@@ -139,6 +139,8 @@ def _move(
 
 def get(replay: str, *, project: str | None = None) -> Replay:
     """One replay, of this project if one is given. Raises UnknownReplay."""
+    if not is_replay_id(replay):
+        raise UnknownReplay
     rows = Replay.objects.filter(pk=replay)
     row = (rows if project is None else rows.filter(project=project)).first()
     if row is None:

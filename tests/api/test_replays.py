@@ -274,6 +274,25 @@ def test_the_scope_replay_opens_them_and_no_other(
     assert Client().get("/v1/replays").status_code == 401
 
 
+@pytest.mark.parametrize("cursor", ["%00", "1", "g" * 32])
+def test_a_cursor_that_never_came_is_refused(api: Api, cursor: str) -> None:
+    answer = api.ask("get", f"/v1/replays?cursor={cursor}")
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"field": "cursor", "code": "invalid_query"}]
+
+
+def test_an_id_that_is_none_is_not_found(api: Api) -> None:
+    assert api.ask("get", "/v1/replays/%00").status_code == 404
+
+
+def test_a_name_with_nul_is_refused(api: Api) -> None:
+    answer = api.make(filter={"events": ["a\0"]})
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"].startswith("filter.events")
+
+
 def test_lists_are_newest_first_by_cursor(pipeline: LocalPipeline, api: Api) -> None:
     made = []
     for minute in range(5):

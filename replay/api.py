@@ -1,6 +1,6 @@
 """`/v1/replays`: replays of the token's own project, for tokens with scope replay."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -139,7 +139,7 @@ class ReplaysView(ReplayView):
         if key is not None and len(key) > MAX_KEY_CHARS:
             raise InvalidReplay("Idempotency-Key", f"at most {MAX_KEY_CHARS} characters")
         order = parse_order(request.data, project=claims.project, idempotency_key=key)
-        if request.query_params.get("dry_run") in {"1", "true"}:
+        if _is_dry_run(request.query_params.getlist("dry_run")):
             found = orders.preview(order, get_event_store())
             return Response(preview_as_json(found), headers=NOT_STORED)
         row = orders.create(order, self.actor(request), get_event_store())
@@ -234,6 +234,13 @@ def _limit(given: Mapping[str, str]) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= MAX_LIMIT):
         raise InvalidReplay("limit", f"limit takes 1 to {MAX_LIMIT}")
     return int(text)
+
+
+def _is_dry_run(given: Sequence[str]) -> bool:
+    """Nobody who asks for one in other words gets a replay."""
+    if given and list(given) != ["1"]:
+        raise InvalidReplay("dry_run", "dry_run takes 1, or is left out")
+    return bool(given)
 
 
 def _refuse_filtered(claims: Claims) -> None:

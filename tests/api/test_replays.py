@@ -282,6 +282,14 @@ def test_a_cursor_that_never_came_is_refused(api: Api, cursor: str) -> None:
     assert answer.json()["errors"] == [{"field": "cursor", "code": "invalid_query"}]
 
 
+@pytest.mark.parametrize("given", ["dry_run=true", "dry_run=", "dry_run=1&dry_run=1"])
+def test_a_dry_run_in_other_words_is_refused(api: Api, given: str) -> None:
+    answer = api.ask("post", f"/v1/replays?{given}", wanted())
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"field": "dry_run", "code": "invalid_query"}]
+
+
 def test_an_id_that_is_none_is_not_found(api: Api) -> None:
     assert api.ask("get", "/v1/replays/%00").status_code == 404
 

@@ -4,7 +4,6 @@ import pytest
 
 from feed.ports import Record
 from feed.slot_builder import compile_builder
-from feed.ticket import Logged
 
 
 def test_a_built_object_equals_a_constructed_one() -> None:
@@ -19,4 +18,4 @@ def test_a_built_object_equals_a_constructed_one() -> None:
 
 def test_a_field_left_out_is_an_error() -> None:
     with pytest.raises(TypeError, match="offset"):
-        compile_builder(Logged)(1)
+        compile_builder(Record)("events", 1)

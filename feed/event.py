@@ -19,6 +19,8 @@ EventKey = NewType("EventKey", bytes)
 """16 bytes, ordered by time of occurrence: the identity of an event in every store."""
 
 HOUR_MS = 3_600_000
+LAST_KEY_MS = 2**48 - 1
+"""The last time that a key can say."""
 _HASH_BITS = 74
 _UNUSED_BITS = 128 - _HASH_BITS
 _LOW = (1 << 62) - 1

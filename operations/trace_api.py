@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from access.claims import Scope
 from access.drf import TokenView
 from access.drf_fields import TimeField
-from feed.event import EventKey, event_key, parse_key
+from feed.event import LAST_KEY_MS, EventKey, event_key, parse_key
 from ingest.identifiers import time_in_id
 from ingest.timestamps import parse_time
 from operations.api_problems import engines_answering, project_seen_whole, wrong_parameter
@@ -23,7 +23,6 @@ from timeseries.backends import get_series_store
 from warehouse.backends import get_event_store
 
 MAX_ID_CHARS = 128
-LAST_MS = 2**48 - 1
 _EPOCH_MS = re.compile(r"[0-9]{1,15}")
 
 
@@ -143,7 +142,7 @@ def _parameters(given: Mapping[str, str]) -> tuple[str, int]:
     else:
         time_ms = parse_time(int(text) if _EPOCH_MS.fullmatch(text) else text)
         advice = "timestamp takes RFC 3339 (with + written as %2B) or epoch milliseconds"
-    if time_ms is None or not 0 <= time_ms <= LAST_MS:
+    if time_ms is None or not 0 <= time_ms <= LAST_KEY_MS:
         raise wrong_parameter("timestamp", advice)
     return event_id, time_ms
 

@@ -14,10 +14,10 @@ from rest_framework.response import Response
 
 from access.claims import Scope
 from access.drf import TokenView
-from feed.event import HOUR_MS
+from feed.event import HOUR_MS, LAST_KEY_MS
 from ingest.time_arguments import moment_ms
 from operations.api_problems import engines_answering, project_seen_whole, wrong_parameter
-from operations.reconcile.opening import LAST_MS, open_reconciliation
+from operations.reconcile.opening import open_reconciliation
 from operations.reconcile.outcome import Hour
 from operations.reconcile.serializers import HourSerializer, SummarySerializer
 from operations.reconcile.sides import Span
@@ -99,10 +99,10 @@ def _page(project: str, asked: Asked) -> Mapping[str, object]:
 
 
 def _asked(given: Mapping[str, str]) -> Asked:
-    start_ms, end_ms = _moment(given, "from", 0), _moment(given, "to", LAST_MS)
+    start_ms, end_ms = _moment(given, "from", 0), _moment(given, "to", LAST_KEY_MS)
     if start_ms >= end_ms:
         raise wrong_parameter("from", "from must be before to: the end is not part of the range")
-    cursor_ms = _number(given, "cursor", default=start_ms, least=0, most=LAST_MS)
+    cursor_ms = _number(given, "cursor", default=start_ms, least=0, most=LAST_KEY_MS)
     return Asked(
         Span(min(max(start_ms, cursor_ms), end_ms), end_ms),
         _number(given, "wait", default=DEFAULT_WAIT_S, least=0, most=MOST_WAIT_S),
@@ -115,7 +115,7 @@ def _moment(given: Mapping[str, str], name: str, default: int) -> int:
     if text is None:
         return default
     try:
-        return min(moment_ms(text), LAST_MS)
+        return min(moment_ms(text), LAST_KEY_MS)
     except ArgumentTypeError as exc:
         raise wrong_parameter(name, str(exc)) from exc
 

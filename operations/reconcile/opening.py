@@ -12,9 +12,6 @@ from timeseries.backends import get_series_store
 from timeseries.generations import served_generation
 from warehouse.backends import get_event_store
 
-LAST_MS = 2**48 - 1
-"""The last time that a key can say."""
-
 
 def open_reconciliation(
     project: str,

@@ -16,14 +16,14 @@ from access.lookups import get_project
 from feed.backends import get_feed
 from feed.errors import FeedError
 from feed.topics import Group
-from ingest.time_arguments import moment_ms, whole_seconds
+from ingest.time_arguments import whole_seconds
 from operations.exporting import pages
 from operations.group_wait import GroupsBehind, Waiting, wait_for_groups
+from operations.range_arguments import add_range
 from warehouse.backends import get_event_store
 from warehouse.errors import StoreError
 from warehouse.ports import ScanWindow
 
-LAST_MS = 2**48 - 1
 """The last time that a key can say."""
 DEFAULT_WAIT_S = 60.0
 TELL_EVENTS = 100_000
@@ -41,23 +41,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Whose events, of when, where to."""
-        parser.add_argument("--project", required=True, metavar="P")
-        parser.add_argument(
-            "--from",
-            dest="start_ms",
-            type=moment_ms,
-            default=0,
-            metavar="T",
-            help="occurred at or after this: a date or RFC 3339, UTC (default: the first event)",
-        )
-        parser.add_argument(
-            "--to",
-            dest="end_ms",
-            type=moment_ms,
-            default=LAST_MS,
-            metavar="T",
-            help="occurred before this (default: all there are)",
-        )
+        add_range(parser)
         parser.add_argument(
             "--output", type=Path, metavar="FILE", help="instead of standard output; *.gz is gzip"
         )

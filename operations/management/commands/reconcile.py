@@ -14,12 +14,13 @@ from access.errors import NotRegistered
 from access.lookups import get_project
 from feed.clock import Clock
 from feed.errors import FeedError
-from feed.event import key_text
+from feed.event import LAST_KEY_MS, key_text
 from feed.topics import Group
-from ingest.time_arguments import moment_ms, whole_seconds
+from ingest.time_arguments import whole_seconds
 from ingest.timestamps import format_time
+from operations.range_arguments import add_range
 from operations.reconcile.gap import Gap
-from operations.reconcile.opening import LAST_MS, open_reconciliation
+from operations.reconcile.opening import open_reconciliation
 from operations.reconcile.outcome import Hour, State
 from operations.reconcile.repair import Repair, repair
 from operations.reconcile.serializers import HourSerializer, SummarySerializer
@@ -51,23 +52,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Whose events, of when, how long to wait, how much to tell."""
-        parser.add_argument("--project", required=True, metavar="P")
-        parser.add_argument(
-            "--from",
-            dest="start_ms",
-            type=moment_ms,
-            default=0,
-            metavar="T",
-            help="occurred at or after this: a date or RFC 3339, UTC (default: the first event)",
-        )
-        parser.add_argument(
-            "--to",
-            dest="end_ms",
-            type=moment_ms,
-            default=LAST_MS,
-            metavar="T",
-            help="occurred before this (default: all there are)",
-        )
+        add_range(parser)
         parser.add_argument(
             "--wait",
             dest="wait_s",
@@ -217,7 +202,7 @@ def _span(options: dict[str, Any]) -> Span:
     if options["start_ms"] >= options["end_ms"]:
         message = "--from must be before --to: the end is not compared"
         raise CommandError(message, returncode=UNKNOWN)
-    return Span(options["start_ms"], min(options["end_ms"], LAST_MS))
+    return Span(options["start_ms"], min(options["end_ms"], LAST_KEY_MS))
 
 
 def _count(text: str) -> int:

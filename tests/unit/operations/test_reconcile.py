@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from feed.event import HOUR_MS, Event
+from feed.event import HOUR_MS, LAST_KEY_MS, Event
 from feed.ports import Feed
 from feed.topics import Group
 from operations import group_wait
 from operations.group_wait import Waiting
 from operations.reconcile import service
 from operations.reconcile.comparison import Difference, Kind
-from operations.reconcile.opening import LAST_MS, open_reconciliation
+from operations.reconcile.opening import open_reconciliation
 from operations.reconcile.outcome import Hour, State
 from operations.reconcile.passing import Passing
 from operations.reconcile.service import Reconciliation
@@ -23,7 +23,7 @@ from tests.damage import EmbeddedDamage
 from tests.local_pipeline import LocalPipeline
 
 MINUTE_MS = 60_000
-WHOLE = Span(0, LAST_MS)
+WHOLE = Span(0, LAST_KEY_MS)
 
 
 def handled(pipeline: LocalPipeline, events: Sequence[Event]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from feed.event import HOUR_MS, first_key_at, key_hash
+from feed.event import HOUR_MS, LAST_KEY_MS, first_key_at, key_hash
 from feed.slot_builder import compile_builder
 from warehouse.adapters.cassandra.placing import hour_of, month_of, shard_of
 from warehouse.adapters.cassandra.session import CassandraSession
@@ -17,7 +17,7 @@ COUNT_ROWS = 5_000
 """Rows a page of a count: keys and names alone."""
 KEYS_A_QUERY = 100
 _build_row = compile_builder(Row)
-LAST_HOUR_MS = (2**48 - 1) // HOUR_MS * HOUR_MS
+LAST_HOUR_MS = LAST_KEY_MS // HOUR_MS * HOUR_MS
 """The hour of the last time that a key can say."""
 Found = tuple[Any, ...]
 """A row as the driver gives it: by columns of the statement."""

@@ -15,16 +15,13 @@ from feed.adapters.kafka.client import Config, Contact, missing, reading_config,
 from feed.adapters.kafka.looking import Looking
 from feed.adapters.kafka.names import Names
 from feed.adapters.kafka.options import Options
-from feed.adapters.kafka.records import to_records
+from feed.adapters.kafka.records import take, to_records
 from feed.clock import Clock
 from feed.errors import DataLoss, FeedError, FeedUnavailable, Fenced
 from feed.ports import RebalanceListener, Record, TopicPartition
 
 COMMIT_S = 5.0
 RETRY_S = 0.05
-PIECE_RECORDS = 500
-MAX_POLL_BYTES = 16 * 1024 * 1024
-"""A poll ends when it has so much, at the next PIECE_RECORDS."""
 OnPlaces = Callable[[DriverConsumer, list[DriverPartition]], None]
 _OUT_OF_LOG = (KafkaError._AUTO_OFFSET_RESET, KafkaError._LOG_TRUNCATION)
 _FENCED = (
@@ -170,20 +167,11 @@ class KafkaConsumer:
         return self._driver
 
     def _take(self, driver: DriverConsumer, max_records: int, timeout_s: float) -> list[Record]:
-        """What is there; else the first that comes within the time, and what came with it."""
+        """What the driver has, without what is another's by now or lies before a seek."""
         self._was_rebalanced = False
-        messages = driver.consume(min(max_records, PIECE_RECORDS), 0)
-        if not messages and timeout_s > 0:
-            messages = driver.consume(1, timeout_s)
+        messages = take(driver, max_records, timeout_s)
         if not messages:
             return []
-        size = sum(map(len, messages))
-        while size < MAX_POLL_BYTES and len(messages) < max_records:
-            piece = driver.consume(min(max_records - len(messages), PIECE_RECORDS), 0)
-            if not piece:
-                break
-            messages += piece
-            size += sum(map(len, piece))
         good = [message for message in messages if message.error() is None]
         records = to_records(good, self._names)
         if self._was_rebalanced:

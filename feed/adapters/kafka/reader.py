@@ -11,7 +11,7 @@ from feed.adapters.kafka.client import Contact, missing, reading_config, unavail
 from feed.adapters.kafka.looking import Looking
 from feed.adapters.kafka.names import Names
 from feed.adapters.kafka.options import Options
-from feed.adapters.kafka.records import to_records
+from feed.adapters.kafka.records import take, to_records
 from feed.errors import FeedUnavailable
 from feed.ports import Record
 
@@ -58,11 +58,7 @@ class KafkaReader:
         return driver
 
     def _take(self, driver: DriverConsumer, max_records: int, timeout_s: float) -> list[Record]:
-        messages = driver.consume(max_records, 0)
-        if not messages and timeout_s:
-            messages = driver.consume(1, timeout_s)
-            if messages and max_records > 1:
-                messages += driver.consume(max_records - 1, 0)
+        messages = take(driver, max_records, timeout_s)
         good = [message for message in messages if message.error() is None]
         if good:
             self._contact.note_answer()

@@ -32,6 +32,8 @@ FULL_ROUNDS = 4
 FULL_S = 0.05
 """Waits double between rounds in which no document found room: about two seconds in all, since to
 give up means that the whole batch comes again."""
+TOMBSTONE_WAITS_S = (0.1, 0.2, 0.4, 0.8, 1.6)
+"""The server reads a clock that moves every 200 ms to tell whether a tombstone is old enough."""
 _BRIEF = "errors,items.*.error.type"
 """Nothing is told of what succeeded: a redelivered batch may be all conflicts, and says so in a few
 bytes each."""
@@ -154,19 +156,33 @@ class BulkWriter:
         return refused
 
     def _restore(self, place: Place, documents: Sequence[Document]) -> None:
-        """Write those anew that somebody changed: their external versions are above ours, yet below
-        the next version of the event."""
+        """Write those anew that somebody changed or deleted. What was changed has an external
+        version above ours, yet below the next version of the event. What was deleted just now left
+        a tombstone in the way, which fades within moments."""
+        for wait_s in TOMBSTONE_WAITS_S:
+            is_in_the_way = False
+            damaged = self._damaged(place, documents)
+            for low_bits, members in damaged.items():
+                lines = Lines(self._names, place, low_bits=low_bits)
+                kinds = self._kinds(self._request(_joined(list(lines.pairs(members))), _BRIEF))
+                if kinds - {CONFLICT, NOT_PARSED}:
+                    raise _later(kinds - {CONFLICT, NOT_PARSED})
+                is_in_the_way |= low_bits == 0 and CONFLICT in kinds
+            if not is_in_the_way:
+                return
+            time.sleep(wait_s)
+        raise _later({CONFLICT})
+
+    def _damaged(self, place: Place, documents: Sequence[Document]) -> dict[int, list[Document]]:
+        """Those that are not as we wrote them, by the low bits of what stands there; those that do
+        not stand there at all are under 0."""
         held = external_versions(self._cluster, self._names, place, documents)
         damaged: dict[int, list[Document]] = {}
         for document, external in zip(documents, held, strict=True):
             version, low_bits = divmod(external, VERSION_STEP)
-            if version == document.version and low_bits:
+            if external == 0 or (version == document.version and low_bits):
                 damaged.setdefault(low_bits, []).append(document)
-        for low_bits, members in damaged.items():
-            lines = Lines(self._names, place, low_bits=low_bits)
-            kinds = self._kinds(self._request(_joined(list(lines.pairs(members))), _BRIEF))
-            if kinds - {CONFLICT, NOT_PARSED}:
-                raise _later(kinds - {CONFLICT, NOT_PARSED})
+        return damaged
 
     def _request(self, body: bytes, filter_path: str) -> Json:
         answer: Json = self._cluster.request(

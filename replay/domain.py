@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 MAX_REASON_CHARS = 1_000
 MAX_EVENT_NAMES = 100
@@ -93,8 +94,7 @@ class Worker(StrEnum):
     LOST = "lost"
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Times of occurrence in [from_ms, to_ms)."""
 
     from_ms: int

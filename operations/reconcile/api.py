@@ -18,9 +18,9 @@ from feed.event import HOUR_MS, LAST_KEY_MS
 from ingest.time_arguments import moment_ms
 from operations.api_problems import engines_answering, project_seen_whole, wrong_parameter
 from operations.reconcile.opening import open_reconciliation
-from operations.reconcile.outcome import Hour
 from operations.reconcile.serializers import HourSerializer, SummarySerializer
-from operations.reconcile.sides import Span
+from replay.domain import Span
+from replay.verification.outcome import Hour
 
 DEFAULT_HOURS, MOST_HOURS = 50, 200
 DEFAULT_WAIT_S, MOST_WAIT_S = 10, 25
@@ -90,11 +90,11 @@ def _page(project: str, asked: Asked) -> Mapping[str, object]:
         is_more = len(hours) == asked.limit or time.monotonic() > until_s
         if is_more:
             break
-    cursor = hours[-1].hour_ms + HOUR_MS if is_more else asked.span.end_ms
+    cursor = hours[-1].hour_ms + HOUR_MS if is_more else asked.span.to_ms
     return {
         **SummarySerializer(reconciliation).data,
         "data": HourSerializer(hours, many=True).data,
-        "next_cursor": str(cursor) if cursor < asked.span.end_ms else None,
+        "next_cursor": str(cursor) if cursor < asked.span.to_ms else None,
     }
 
 

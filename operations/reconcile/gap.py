@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from feed.event import key_time_ms
-from operations.reconcile.comparison import Difference, Kind
-from operations.reconcile.sides import Span
+from replay.domain import Span
+from replay.verification.comparison import Difference, Kind
 
 MOST_SPANS = 10_000
 
@@ -33,15 +33,15 @@ class Gap:
     def _limit_ms(self) -> int:
         """The least distance up to which spans must be joined for few enough to stay."""
         pairs = zip(self._spans, self._spans[1:], strict=False)
-        distances = sorted(later.start_ms - earlier.end_ms for earlier, later in pairs)
+        distances = sorted(later.from_ms - earlier.to_ms for earlier, later in pairs)
         return distances[len(self._spans) - self._most - 1]
 
 
 def _joined(spans: Iterable[Span], *, at_most_ms: int) -> list[Span]:
     joined: list[Span] = []
     for span in sorted(spans):
-        if joined and span.start_ms - joined[-1].end_ms <= at_most_ms:
-            joined[-1] = Span(joined[-1].start_ms, max(joined[-1].end_ms, span.end_ms))
+        if joined and span.from_ms - joined[-1].to_ms <= at_most_ms:
+            joined[-1] = Span(joined[-1].from_ms, max(joined[-1].to_ms, span.to_ms))
         else:
             joined.append(span)
     return joined

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 
 from feed.backends import get_feed
 from feed.topics import Group
-from operations.reconcile.comparison import Difference
-from operations.reconcile.passing import Passing
-from operations.reconcile.service import Reconciliation
-from operations.reconcile.sides import Sides, Span
+from replay.domain import Span
+from replay.verification.comparison import Difference
+from replay.verification.passing import Passing
+from replay.verification.reconciliation import Reconciliation
+from replay.verification.sides import Sides
 from timeseries.backends import get_series_store
 from timeseries.generations import served_generation
 from warehouse.backends import get_event_store

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from feed.clock import Clock
 from operations.reconcile.gap import Gap
 from replay import orders, services
-from replay.domain import Rate, Source, Span, State
+from replay.domain import Rate, Source, State
 from replay.journal import Actor
 from warehouse.ports import EventStore
 
@@ -25,7 +25,7 @@ def repair(gap: Gap, project: str, actor: Actor, store: EventStore, *, clock: Cl
     """Start a replay in place of the gap, as fast as live events let it. What it emits twice, or
     another replay emits too, changes nothing. Raises as `replay.orders.create`."""
     now_ms = clock.now_ms()
-    due = tuple(Span(span.start_ms, span.end_ms) for span in gap.spans if span.end_ms <= now_ms)
+    due = tuple(span for span in gap.spans if span.to_ms <= now_ms)
     later_count = len(gap.spans) - len(due)
     if not due:
         return Repair(None, later_count)

@@ -5,10 +5,10 @@ from rest_framework import serializers
 
 from access.drf_fields import TimeField
 from feed.event import key_text
-from operations.reconcile.comparison import Difference, Kind
-from operations.reconcile.outcome import State
+from replay.verification.comparison import Difference, Kind
+from replay.verification.outcome import Verdict
 
-STATES = [state.value for state in State]
+STATES = [state.value for state in Verdict]
 
 
 class EntrySerializer(serializers.Serializer[object]):

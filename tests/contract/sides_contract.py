@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from feed.event import HOUR_MS, key_time_ms
-from operations.reconcile import sides as sides_module
-from operations.reconcile.comparison import Difference
-from operations.reconcile.sides import Sides, Span
+from replay.domain import Span
+from replay.verification import sides as sides_module
+from replay.verification.comparison import Difference
+from replay.verification.sides import Sides
 from tests.builders import NOON_MS, make_event, make_project_name, make_row
 from tests.damage import TAMPERED, Damage
 from timeseries.ports import Document, Entry, SeriesStore
@@ -119,7 +120,7 @@ class SidesContract:
         times = sorted(key_time_ms(row.key) for row in make_rows(project, 60))
         span = Span(times[10], times[20])
 
-        within = [time for time in times if span.start_ms <= time < span.end_ms]
+        within = [time for time in times if span.from_ms <= time < span.to_ms]
         (pair,) = sides.hours(span)
         assert pair.counts == (len(within), 0)
         found = sides.differences(span, after=None)

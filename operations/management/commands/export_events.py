@@ -15,10 +15,10 @@ from access.errors import NotRegistered
 from access.lookups import get_project
 from feed.backends import get_feed
 from feed.errors import FeedError
+from feed.group_wait import GroupsBehind, Waiting, wait_for_groups
 from feed.topics import Group
 from ingest.time_arguments import whole_seconds
 from operations.exporting import pages
-from operations.group_wait import GroupsBehind, Waiting, wait_for_groups
 from operations.range_arguments import add_range
 from warehouse.backends import get_event_store
 from warehouse.errors import StoreError

@@ -21,19 +21,19 @@ from ingest.timestamps import format_time
 from operations.range_arguments import add_range
 from operations.reconcile.gap import Gap
 from operations.reconcile.opening import open_reconciliation
-from operations.reconcile.outcome import Hour, State
 from operations.reconcile.repair import Repair, repair
 from operations.reconcile.serializers import HourSerializer, SummarySerializer
-from operations.reconcile.service import Reconciliation
-from operations.reconcile.sides import Span
+from replay.domain import Span
 from replay.journal import Actor, Via
+from replay.verification.outcome import Hour, Verdict
+from replay.verification.reconciliation import Reconciliation
 from timeseries.errors import SeriesError
 from warehouse.errors import StoreError
 
 DEFAULT_WAIT_S = 60.0
 DEFAULT_KEYS = 20
-EXITS = {State.SAME: 0, State.DIFFERENT: 1, State.LAGGING: 2}
-UNKNOWN = EXITS[State.LAGGING]
+EXITS = {Verdict.SAME: 0, Verdict.DIFFERENT: 1, Verdict.LAGGING: 2}
+UNKNOWN = EXITS[Verdict.LAGGING]
 INTERRUPTED = 130
 HEAD = (
     f"{'hour':24}{'warehouse':>12}{'view':>12}{'missing':>10}{'changed':>10}{'extra':>10}"
@@ -169,7 +169,7 @@ def _advice(gap: Gap) -> Iterator[str]:
     if gap.spans:
         first, last = gap.spans[0], gap.spans[-1]
         yield (
-            f"a replay in place from {format_time(first.start_ms)} to {format_time(last.end_ms)} "
+            f"a replay in place from {format_time(first.from_ms)} to {format_time(last.to_ms)} "
             "brings back what is missing or changed: run this again with --repair"
         )
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from feed import group_wait
+from feed.group_wait import GRACE_S, GroupsBehind, Waiting, wait_for_groups
 from feed.topics import Group, Topic
-from operations import group_wait
-from operations.group_wait import GRACE_S, GroupsBehind, Waiting, wait_for_groups
 from tests.builders import make_event
 from tests.local_pipeline import LocalPipeline
 

@@ -6,18 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from feed import group_wait
 from feed.event import HOUR_MS, LAST_KEY_MS, Event
+from feed.group_wait import Waiting
 from feed.ports import Feed
 from feed.topics import Group
-from operations import group_wait
-from operations.group_wait import Waiting
-from operations.reconcile import service
-from operations.reconcile.comparison import Difference, Kind
 from operations.reconcile.opening import open_reconciliation
-from operations.reconcile.outcome import Hour, State
-from operations.reconcile.passing import Passing
-from operations.reconcile.service import Reconciliation
-from operations.reconcile.sides import Sides, Span
+from replay.domain import Span
+from replay.verification import reconciliation
+from replay.verification.comparison import Difference, Kind
+from replay.verification.outcome import Hour, Verdict
+from replay.verification.passing import Passing
+from replay.verification.reconciliation import Reconciliation
+from replay.verification.sides import Sides
 from tests.builders import NOON_MS, make_event, make_row
 from tests.damage import EmbeddedDamage
 from tests.local_pipeline import LocalPipeline
@@ -70,17 +71,17 @@ def test_a_quiet_pipeline_holds_the_same_everywhere(pipeline: LocalPipeline) -> 
     opened, hours, found = reconcile()
 
     assert [(hour.hour_ms, hour.state, hour.counts.warehouse) for hour in hours] == [
-        (NOON_MS, State.SAME, 60),
-        (NOON_MS + HOUR_MS, State.SAME, 40),
+        (NOON_MS, Verdict.SAME, 60),
+        (NOON_MS + HOUR_MS, Verdict.SAME, 40),
     ]
-    assert (opened.summary.state, opened.summary.hour_count, opened.lag) == (State.SAME, 2, None)
+    assert (opened.summary.state, opened.summary.hour_count, opened.lag) == (Verdict.SAME, 2, None)
     assert (opened.summary.counts.warehouse, opened.summary.counts.view) == (100, 100)
     assert found == []
 
 
 def test_a_project_without_events_holds_nothing_on_both_sides(pipeline: LocalPipeline) -> None:
     opened, hours, found = reconcile()
-    assert (opened.summary.state, hours, found) == (State.SAME, [], [])
+    assert (opened.summary.state, hours, found) == (Verdict.SAME, [], [])
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 100])
@@ -92,8 +93,8 @@ def test_damage_is_reported_to_the_key_whatever_the_chunks(
     chunk: int,
     narrowed_from: int,
 ) -> None:
-    monkeypatch.setattr(service, "CHUNK", chunk)
-    monkeypatch.setattr(service, "NARROWED_FROM", narrowed_from)
+    monkeypatch.setattr(reconciliation, "CHUNK", chunk)
+    monkeypatch.setattr(reconciliation, "NARROWED_FROM", narrowed_from)
     events = spread(100)
     handled(pipeline, events)
     damage, added = EmbeddedDamage(tmp_path, "demo"), make_event(occurred_at_ms=NOON_MS + 5)
@@ -111,14 +112,14 @@ def test_damage_is_reported_to_the_key_whatever_the_chunks(
     assert [each for hour in hours for each in hour.differences] == found
     counts = opened.summary.counts
     assert (counts.missing, counts.changed, counts.extra, counts.on_the_way) == (4, 1, 1, 0)
-    assert [hour.state for hour in hours] == [State.DIFFERENT, State.DIFFERENT]
+    assert [hour.state for hour in hours] == [Verdict.DIFFERENT, Verdict.DIFFERENT]
     assert (hours[0].counts.warehouse, hours[0].counts.view) == (60, 58)
 
 
 def test_what_is_kept_of_an_hour_is_bounded_and_what_is_found_is_not(
     pipeline: LocalPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "CHUNK", 2)
+    monkeypatch.setattr(reconciliation, "CHUNK", 2)
     events = spread(10)
     handled(pipeline, events)
     for event in events:
@@ -134,7 +135,7 @@ def test_what_is_kept_of_an_hour_is_bounded_and_what_is_found_is_not(
 def test_only_what_lies_in_the_range_is_compared(
     pipeline: LocalPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, narrowed_from: int
 ) -> None:
-    monkeypatch.setattr(service, "NARROWED_FROM", narrowed_from)
+    monkeypatch.setattr(reconciliation, "NARROWED_FROM", narrowed_from)
     events = spread(100)
     handled(pipeline, events)
     for event in events:
@@ -154,7 +155,7 @@ def test_what_waits_in_the_feed_is_lag_and_no_difference(pipeline: LocalPipeline
 
     opened, (hour,), found = reconcile(wait_s=0.0)
 
-    assert (hour.state, opened.summary.state) == (State.LAGGING, State.LAGGING)
+    assert (hour.state, opened.summary.state) == (Verdict.LAGGING, Verdict.LAGGING)
     assert (hour.counts.warehouse, hour.counts.view, found) == (30, 10, [])
     assert "no projector runs, and 20 records" in str(opened.lag)
 
@@ -172,7 +173,7 @@ def test_lag_is_waited_for(pipeline: LocalPipeline) -> None:
     opened, (hour,), found = reconcile(tell=project)
 
     assert told == [(Group.PROJECTOR, 20)]
-    assert (hour.state, hour.counts.on_the_way, found) == (State.SAME, 20, [])
+    assert (hour.state, hour.counts.on_the_way, found) == (Verdict.SAME, 20, [])
     assert opened.lag is None
 
 
@@ -186,13 +187,13 @@ def test_a_difference_is_told_from_lag_beside_it(pipeline: LocalPipeline, tmp_pa
     _, (hour,), found = reconcile(tell=lambda *_: pipeline.store())
 
     assert [(each.key, each.kind) for each in found] == [(events[7].key, Kind.MISSING)]
-    assert (hour.state, hour.counts.on_the_way) == (State.DIFFERENT, 20)
+    assert (hour.state, hour.counts.on_the_way) == (Verdict.DIFFERENT, 20)
 
 
 def test_a_difference_proven_before_the_lag_stays_one(
     pipeline: LocalPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "CHUNK", 1)
+    monkeypatch.setattr(reconciliation, "CHUNK", 1)
     monkeypatch.setattr(group_wait, "LOOK_S", 0.0)
     events = spread(2)
     handled(pipeline, events)
@@ -208,14 +209,14 @@ def test_a_difference_proven_before_the_lag_stays_one(
     (hour,) = opened.hours()
 
     assert [each.key for each in found] == [events[0].key]
-    assert (hour.state, hour.counts.missing) == (State.DIFFERENT, 1)
+    assert (hour.state, hour.counts.missing) == (Verdict.DIFFERENT, 1)
     assert opened.lag is not None
 
 
 def test_who_has_fallen_behind_once_is_not_waited_for_again(
     pipeline: LocalPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "SETTLED_EVERY_S", -1.0)
+    monkeypatch.setattr(reconciliation, "SETTLED_EVERY_S", -1.0)
     handled(pipeline, spread(2, step_ms=HOUR_MS))
     pipeline.publish_events(spread(3, step_ms=HOUR_MS))
     pipeline.store()
@@ -225,19 +226,19 @@ def test_who_has_fallen_behind_once_is_not_waited_for_again(
         waits.append(waiting)
         group_wait.wait_for_groups(feed, groups, waiting)
 
-    monkeypatch.setattr("operations.reconcile.passing.wait_for_groups", wait)
+    monkeypatch.setattr("replay.verification.passing.wait_for_groups", wait)
 
     opened, hours, _ = reconcile(wait_s=0.0)
 
-    assert [hour.state for hour in hours] == [State.LAGGING] * 3
-    assert (len(waits), opened.summary.state) == (1, State.LAGGING)
+    assert [hour.state for hour in hours] == [Verdict.LAGGING] * 3
+    assert (len(waits), opened.summary.state) == (1, Verdict.LAGGING)
 
 
 @pytest.mark.parametrize(("every_s", "waits"), [(3600.0, 1), (-1.0, 5)])
 def test_hours_share_a_wait_for_a_while(
     pipeline: LocalPipeline, monkeypatch: pytest.MonkeyPatch, every_s: float, waits: int
 ) -> None:
-    monkeypatch.setattr(service, "SETTLED_EVERY_S", every_s)
+    monkeypatch.setattr(reconciliation, "SETTLED_EVERY_S", every_s)
     lost = spread(5, step_ms=HOUR_MS)
     pipeline.events.append([make_row(event) for event in lost])
     waited: list[int] = []
@@ -253,7 +254,7 @@ def test_hours_share_a_wait_for_a_while(
 def test_events_that_come_behind_a_look_are_not_chased(
     pipeline: LocalPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "CHUNK", 3)
+    monkeypatch.setattr(reconciliation, "CHUNK", 3)
     comes = iter(spread(50, step_ms=1000))
 
     class Coming(Sides):
@@ -282,7 +283,7 @@ def test_a_key_that_a_newer_record_changed_between_the_looks_is_no_difference(
     opened = between_looks(pipeline, arrive)
     (hour,) = opened.hours()
 
-    assert (hour.state, hour.counts.missing, hour.counts.on_the_way) == (State.SAME, 0, 1)
+    assert (hour.state, hour.counts.missing, hour.counts.on_the_way) == (Verdict.SAME, 0, 1)
 
 
 def test_what_comes_between_the_looks_was_not_there_to_differ(pipeline: LocalPipeline) -> None:

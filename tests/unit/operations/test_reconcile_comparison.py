@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feed.event import HOUR_MS, first_key_at
-from operations.reconcile.comparison import Difference, Kind, differences, hour_pairs
 from operations.reconcile.gap import Gap
-from operations.reconcile.sides import Span
+from replay.domain import Span
+from replay.verification.comparison import Difference, Kind, differences, hour_pairs
 from timeseries.ports import DocumentHour, Entry
 from warehouse.ports import HourCount
 
@@ -95,7 +95,7 @@ def test_a_gap_covers_everything_in_a_bounded_number_of_spans(
 
     spans = gap.spans
     assert len(spans) <= most
-    assert all(one.end_ms < other.start_ms for one, other in zip(spans, spans[1:], strict=False))
+    assert all(one.to_ms < other.from_ms for one, other in zip(spans, spans[1:], strict=False))
     lost = {time for times in chunks for time in times}
     assert all(any(start <= time < end for start, end in spans) for time in lost)
     if len(lost) <= most:

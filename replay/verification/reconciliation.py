@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from itertools import islice, takewhile
 
 from feed.event import HOUR_MS
-from operations.reconcile.comparison import Difference, HourPair
-from operations.reconcile.outcome import Counts, Hour, Summary
-from operations.reconcile.passing import Passing
-from operations.reconcile.sides import Sides, Span
+from replay.domain import Span
+from replay.verification.comparison import Difference, HourPair
+from replay.verification.outcome import Counts, Hour, Summary
+from replay.verification.passing import Passing
+from replay.verification.sides import Sides
 
 CHUNK = 10_000
 """Keys that differ at a first look and are held until the second one."""
@@ -119,8 +120,8 @@ class Reconciliation:
 
     def _spans(self, pair: HourPair) -> Iterator[Span]:
         """Parts of the hour in which keys are to be looked at."""
-        start_ms = max(pair.hour_ms, self.span.start_ms)
-        end_ms = min(pair.hour_ms + HOUR_MS, self.span.end_ms)
+        start_ms = max(pair.hour_ms, self.span.from_ms)
+        end_ms = min(pair.hour_ms + HOUR_MS, self.span.to_ms)
         if max(pair.counts) < NARROWED_FROM:
             yield Span(start_ms, end_ms)
             return
@@ -128,7 +129,7 @@ class Reconciliation:
             minute = Span(start_ms, min(start_ms - start_ms % MINUTE_MS + MINUTE_MS, end_ms))
             if not all(part.agrees for part in self.sides.hours(minute)):
                 yield minute
-            start_ms = minute.end_ms
+            start_ms = minute.to_ms
 
     def _lasting(self, look: _Look) -> list[Difference]:
         """Those that are still there, with the same content on both sides. A key that changed in

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from operations.reconcile.comparison import Difference, Kind
+from replay.verification.comparison import Difference, Kind
 
 
-class State(StrEnum):
+class Verdict(StrEnum):
     """Least urgent first. SAME: nothing differs but what was on its way. LAGGING: figures differ,
     and it is not known whether that is more than lag, as a group did not come in time."""
 
@@ -16,9 +16,9 @@ class State(StrEnum):
     DIFFERENT = "different"
 
 
-def worst(one: State, other: State) -> State:
+def worst(one: Verdict, other: Verdict) -> Verdict:
     """What is to be said of both together."""
-    return max(one, other, key=list(State).index)
+    return max(one, other, key=list(Verdict).index)
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class Hour:
 
     hour_ms: int
     counts: Counts
-    state: State = State.SAME
+    state: Verdict = Verdict.SAME
     differences: list[Difference] = field(default_factory=list)
 
     def add(self, found: Sequence[Difference], *, looked_at: int, most_kept: int) -> None:
@@ -62,18 +62,18 @@ class Hour:
         self.counts.on_the_way += looked_at - len(found)
         self.differences += found[: most_kept - len(self.differences)]
         if found:
-            self.state = State.DIFFERENT
+            self.state = Verdict.DIFFERENT
 
     def add_lag(self) -> None:
         """The rest of it could not be told apart from lag."""
-        self.state = worst(self.state, State.LAGGING)
+        self.state = worst(self.state, Verdict.LAGGING)
 
 
 @dataclass(slots=True)
 class Summary:
     """The hours so far, together."""
 
-    state: State = State.SAME
+    state: Verdict = Verdict.SAME
     hour_count: int = 0
     counts: Counts = field(default_factory=Counts)
 

@@ -3,23 +3,16 @@
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from feed.event import first_key_at, key_hash
-from operations.reconcile.comparison import Difference, HourPair, differences, hour_pairs
+from replay.domain import Span
+from replay.verification.comparison import Difference, HourPair, differences, hour_pairs
 from timeseries.ports import Entry, SeriesStore
 from warehouse.ports import Checkpoint, EventStore, Partition, ScanWindow
 
 PAGE_ROWS = 500
 """Rows of the warehouse, records and all, that are held of each shard."""
 PAGE_ENTRIES = 5_000
-
-
-class Span(NamedTuple):
-    """Times of occurrence in [start_ms, end_ms)."""
-
-    start_ms: int
-    end_ms: int
 
 
 @dataclass(frozen=True, slots=True)

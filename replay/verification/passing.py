@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
+from feed.group_wait import GroupsBehind, Waiting, wait_for_groups
 from feed.ports import Feed
 from feed.topics import Group
-from operations.group_wait import GroupsBehind, Waiting, wait_for_groups
 
 GROUPS = (Group.SINK, Group.PROJECTOR)
 

@@ -17,34 +17,52 @@ from feed.ports import Headers, Record
 
 REPLAY_HEADER = "replay"
 LANE_HEADER = "lane"
+GENERATION_HEADER = "generation"
 HISTORY_LANE = b"history"
 KEPT_S = 1.0
 """How long an answer of the database is used. A record that comes through in the meantime is
 projected once more, which changes nothing."""
 MAX_REMEMBERED = 1_000
+MOST_DIGITS = 18
+NO_GENERATION = 0
+"""They are numbered from 1."""
 
 
 class Origin(NamedTuple):
-    """Which replay emitted a record, in which of its epochs."""
+    """Which replay emitted a record, in which of its epochs. `generation` is the one of the view
+    that the record is for, alone; None for all that are written."""
 
     replay: str
     epoch: int
+    generation: int | None = None
 
     def headers(self) -> Headers:
         """The headers of every record it emits."""
-        return (
+        headers: Headers = (
             (LANE_HEADER, HISTORY_LANE),
             (REPLAY_HEADER, f"{self.replay}:{self.epoch}".encode()),
         )
+        if self.generation is None:
+            return headers
+        return (*headers, (GENERATION_HEADER, str(self.generation).encode()))
 
 
 def origin_of(record: Record) -> Origin | None:
-    """None for a record that no replay emitted."""
-    for name, value in record.headers:
-        if name == REPLAY_HEADER:
-            replay, _, epoch = value.decode(errors="replace").partition(":")
-            return Origin(replay, int(epoch)) if epoch.isdecimal() else None
-    return None
+    """None for a record that no replay emitted. A generation that cannot be read is NO_GENERATION:
+    such a record must not be taken for one that is for all."""
+    found = dict(record.headers)
+    replay, _, epoch = found.get(REPLAY_HEADER, b"").decode(errors="replace").partition(":")
+    if not _is_number(epoch):
+        return None
+    target = found.get(GENERATION_HEADER)
+    if target is None:
+        return Origin(replay, int(epoch))
+    number = target.decode(errors="replace")
+    return Origin(replay, int(epoch), int(number) if _is_number(number) else NO_GENERATION)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
 
 
 @dataclass(frozen=True, slots=True)

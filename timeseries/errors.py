@@ -20,6 +20,26 @@ class SeriesUnavailable(SeriesBackpressure):
     """The series store cannot be reached."""
 
 
+class GenerationDropped(SeriesUnavailable):
+    """This generation of the view was dropped."""
+
+
+class GenerationError(SeriesError):
+    """What was asked of a generation is refused: `code` is of contract section 6."""
+
+    code = "illegal_state"
+
+
+class IllegalGenerationState(GenerationError):
+    """The generation's state does not allow this."""
+
+
+class UnknownGeneration(GenerationError):
+    """There is no such generation."""
+
+    code = "not_found"
+
+
 class QueryTimeout(SeriesError):
     """The query took longer than its limit: ask for a shorter range, a wider interval or fewer
     groups."""

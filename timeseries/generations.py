@@ -14,10 +14,12 @@ KEPT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Generations:
-    """The rows as they were at one moment."""
+    """The rows as they were at one moment. `building` is the one that is being built, if any; it
+    is written, too."""
 
     served: int
     written: tuple[int, ...]
+    building: int | None = None
 
 
 class GenerationReader:
@@ -33,8 +35,8 @@ class GenerationReader:
         """The rows, at most KEPT_S old."""
         with self._lock:
             if self._kept is None or self._monotonic_s() >= self._until_s:
-                self._kept = read_generations()
-                self._until_s = self._monotonic_s() + KEPT_S
+                until_s = self._monotonic_s() + KEPT_S
+                self._kept, self._until_s = read_generations(), until_s
             return self._kept
 
     def forget(self) -> None:
@@ -45,13 +47,14 @@ class GenerationReader:
 
 def read_generations() -> Generations:
     """The rows now. The first generation is made by the migrations."""
-    written = (
+    states = dict(
         Generation.objects.exclude(state=Generation.State.DROPPED)
         .order_by("number")
-        .values_list("number", flat=True)
+        .values_list("number", "state")
     )
+    building = [number for number, state in states.items() if state == Generation.State.BUILDING]
     served = ServedGeneration.objects.get(pk=ServedGeneration.ONLY)
-    return Generations(served.generation_id, tuple(written))
+    return Generations(served.generation_id, tuple(states), building[0] if building else None)
 
 
 READER = GenerationReader()

@@ -9,7 +9,7 @@ MAX_PROJECT_CHARS = 63
 
 class Generation(models.Model):
     """One build of the whole view. Every generation that is not dropped gets live writes, in-place
-    replays and erasures."""
+    replays and erasures. `freed_at` is when all that a dropped one held was given back."""
 
     class State(models.TextChoices):
         """`building` until it is verified, `ready` when it may be served, `dropped` for good."""
@@ -21,18 +21,30 @@ class Generation(models.Model):
     number = models.PositiveIntegerField(primary_key=True)
     state = models.CharField(max_length=16, choices=State.choices)
     made_at = models.DateTimeField(auto_now_add=True)
+    freed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["state"],
+                condition=models.Q(state="building"),
+                name="timeseries_one_generation_building",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"generation {self.number} ({self.state})"
 
 
 class ServedGeneration(models.Model):
-    """The pointer that queries follow: one row."""
+    """The pointer that queries follow: one row. `previous` is what was served before, as long as
+    one can go back to it."""
 
     ONLY = 1
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY)
     generation = models.ForeignKey(Generation, on_delete=models.PROTECT)
+    previous = models.ForeignKey(Generation, on_delete=models.PROTECT, null=True, related_name="+")
 
     class Meta:
         constraints = [
@@ -41,6 +53,26 @@ class ServedGeneration(models.Model):
 
     def __str__(self) -> str:
         return f"generation {self.generation_id} is served"
+
+
+class GenerationPin(models.Model):
+    """From `position` on everything in this partition of the feed is written into the generation,
+    whoever owns the partition. Given once, never moved."""
+
+    generation = models.PositiveIntegerField()
+    topic = models.CharField(max_length=249)
+    partition = models.PositiveIntegerField()
+    position = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["generation", "topic", "partition"], name="timeseries_one_pin_a_partition"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"generation {self.generation}: {self.topic}[{self.partition}] from {self.position}"
 
 
 class PropertySlot(models.Model):

@@ -198,6 +198,13 @@ class SeriesStore(Protocol):
     def ensure(self, generation: int) -> Sequence[str]:
         """Make what a generation needs; idempotent; one sentence for each thing made."""
 
+    def drop(self, generation: int) -> None:
+        """Free all that a generation holds, for good. From then on, in every process, whatever is
+        asked of it raises GenerationDropped, and nothing of it comes into being again.
+
+        Idempotent, and so completed by another call after a crash. Raises SeriesUnavailable.
+        """
+
     def ping(self, *, timeout_s: float) -> None:
         """Raises SeriesUnavailable when the store cannot be reached in time."""
 

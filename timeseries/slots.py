@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from timeseries.domain import Scalar
+from timeseries.errors import GenerationDropped
 from timeseries.models import Generation, PropertySlot
 from timeseries.ports import Document
 from timeseries.projection import Several
@@ -104,7 +105,8 @@ _TYPE_FIELDS = {
 
 
 class SlotRegistry:
-    """Slots by (generation, project, property). Thread-safe; database errors pass through."""
+    """Slots by (generation, project, property). Thread-safe; database errors pass through. Gives
+    none in a generation that was dropped: raises GenerationDropped."""
 
     def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self._monotonic_s = monotonic_s
@@ -221,7 +223,9 @@ def _note(project: str, generation: int, news: Mapping[str, Observation]) -> Non
 def _take_turns(generation: int) -> None:
     """Until the transaction's end no other projector gives slots of this generation: two that give
     the same names in another order would wait for each other's rows."""
-    list(Generation.objects.select_for_update(no_key=True).filter(number=generation))
+    rows = Generation.objects.select_for_update(no_key=True).filter(number=generation)
+    if any(row.state == Generation.State.DROPPED for row in rows):
+        raise GenerationDropped(f"generation {generation} of the view was dropped")
 
 
 def _insert(project: str, generation: int, names: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from feed.event import HOUR_MS
 from tests import series_builders as build
 from tests.builders import NOON_MS
+from tests.contract.series_dropping_contract import SeriesDroppingContract
 from tests.contract.series_reading_contract import (
     GENERATION,
     TIMEOUT_S,
@@ -87,7 +88,7 @@ def renamed(documents: Sequence[Document]) -> tuple[str, list[Document]]:
     return f"demo-{mark}", moved
 
 
-class SeriesStoreContract(SeriesReadingContract):
+class SeriesStoreContract(SeriesReadingContract, SeriesDroppingContract):
     """Subclass it with a fixture `store` that gives a SeriesStore."""
 
     # -- any documents, any query --

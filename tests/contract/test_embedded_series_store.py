@@ -19,6 +19,13 @@ class TestEmbeddedSeriesStore(SeriesStoreContract):
         yield store
         store.close()
 
+    @pytest.fixture
+    def other(self, tmp_path: Path) -> Iterator[EmbeddedSeriesStore]:
+        """On the same files."""
+        store = open_series_store("embedded:", {}, tmp_path)
+        yield store
+        store.close()
+
 
 class TestEmbeddedSeriesStoreWithoutRollups(SeriesStoreContract):
     """Every figure from documents."""
@@ -26,6 +33,13 @@ class TestEmbeddedSeriesStoreWithoutRollups(SeriesStoreContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[EmbeddedSeriesStore]:
         """A store of the test's own."""
+        store = open_series_store("embedded:?rollups=off", {"rollups": "off"}, tmp_path)
+        yield store
+        store.close()
+
+    @pytest.fixture
+    def other(self, tmp_path: Path) -> Iterator[EmbeddedSeriesStore]:
+        """On the same files."""
         store = open_series_store("embedded:?rollups=off", {"rollups": "off"}, tmp_path)
         yield store
         store.close()

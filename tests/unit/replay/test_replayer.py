@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from feed.fences import origin_of
+from feed.fences import Origin, origin_of
 from feed.ports import Record
 from feed.topics import Topic
 from replay import pacing, services
@@ -46,7 +46,7 @@ def test_every_event_of_the_range_is_emitted_once_as_it_is_stored(pipeline: Loca
         *("completed", 5_000, 5_000),
         5_000,
     )
-    assert {origin_of(record) for record in records} == {(row.id, done.epoch)}
+    assert {origin_of(record) for record in records} == {Origin(row.id, done.epoch)}
 
 
 def test_only_the_events_and_spans_that_were_asked_for_are_emitted(

@@ -4,12 +4,15 @@ write into them."""
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
+from feed.crash_points import reach
 from timeseries.adapters.elasticsearch.client import Cluster, Json
 from timeseries.adapters.elasticsearch.errors import error_in
 from timeseries.adapters.elasticsearch.indices import (
     MONTHLY_YEARS,
+    MOST_NAMES,
     Names,
     Place,
     month_of,
@@ -22,7 +25,7 @@ from timeseries.adapters.elasticsearch.mapping import (
     replicas_setting,
 )
 from timeseries.adapters.elasticsearch.options import Options
-from timeseries.errors import SeriesError, SeriesUnavailable
+from timeseries.errors import GenerationDropped, SeriesError, SeriesUnavailable
 
 OLDEST_SERVER = 9
 TIMEOUT_S = 30.0
@@ -40,16 +43,25 @@ class GenerationKeeper:
         self._present: set[str] = set()
 
     def place(self, generation: int) -> Place:
-        """The generation's record. Raises SeriesUnavailable when it is not there."""
+        """The generation's record. Raises SeriesUnavailable when it is not there, and
+        GenerationDropped."""
         place = self._places.get(generation)
         if place is None:
-            place = self._read_record(generation)
-            if place is None:
-                raise SeriesUnavailable(
-                    f"generation {generation} of the view has no record in index"
-                    f" {self._names.generations}: {ENSURE}"
-                )
-            self._places[generation] = place
+            place = self._places[generation] = self.place_now(generation)
+        return place
+
+    def place_now(self, generation: int) -> Place:
+        """As `place`, yet asked of the cluster: where nothing is found, since another process may
+        have dropped the generation."""
+        place = self._read_record(generation)
+        if place is None:
+            raise SeriesUnavailable(
+                f"generation {generation} of the view has no record in index"
+                f" {self._names.generations}: {ENSURE}"
+            )
+        if place.dropped:
+            self._places.pop(generation, None)
+            raise GenerationDropped(f"generation {generation} of the view was dropped")
         return place
 
     def need(self, place: Place, indices: Iterable[str]) -> None:
@@ -72,12 +84,61 @@ class GenerationKeeper:
         self._check_server()
         made = self._ensure_records_index()
         made += self._ensure_record(generation)
-        place = self.place(generation)
+        place = self._places[generation] = self.place_now(generation)
         made += self._ensure_template(place)
         for index in sorted({self._names.index_at(place, time_ms) for time_ms in _months_ahead()}):
             if self._make_index(place, index):
                 made.append(f"made index {index}")
         return made
+
+    def drop(self, generation: int) -> None:
+        """See SeriesStore.drop. The record stays and says so; the template stays, so that a late
+        write is refused rather than an index made of it."""
+        self._ensure_records_index()
+        self._mark_dropped(generation)
+        reach("view.dropped_before_free")
+        self._delete(self._indices_of(generation))
+
+    def _mark_dropped(self, generation: int) -> None:
+        name = self._names.generations
+        place = self._read_record(generation) or Place(generation, 0, 0, 0)
+        if place.dropped:
+            return
+        self._cluster.request(
+            "PUT",
+            f"/{name}/_mapping",
+            what=f"changing the mapping of {name}",
+            timeout_s=TIMEOUT_S,
+            body={"properties": {"dropped": {"type": "boolean"}}},
+        )
+        self._cluster.request(
+            "PUT",
+            f"/{name}/_doc/{generation}",
+            what=f"marking generation {generation} as dropped",
+            timeout_s=TIMEOUT_S,
+            body=asdict(replace(place, dropped=True)),
+        )
+
+    def _indices_of(self, generation: int) -> list[str]:
+        found = self._get(
+            f"/{self._names.events(generation)}-*/_settings",
+            what="looking for indices",
+            filter_path="*.settings.index.uuid",
+        )
+        return sorted(found)
+
+    def _delete(self, indices: Sequence[str]) -> None:
+        """By name: many clusters delete nothing by pattern."""
+        for start in range(0, len(indices), MOST_NAMES):
+            names = indices[start : start + MOST_NAMES]
+            self._cluster.request(
+                "DELETE",
+                f"/{','.join(names)}",
+                what=f"deleting indices {names[0]} and others",
+                timeout_s=TIMEOUT_S,
+                params={"ignore_unavailable": "true"},
+            )
+        self.forget(indices)
 
     def _check_server(self) -> None:
         """The root of the server is not asked: some builds lack it."""
@@ -129,11 +190,7 @@ class GenerationKeeper:
         """Without its record nobody knows where a document of old lies: it would be written
         again, elsewhere."""
         pattern = f"{self._names.events(generation)}-*"
-        found = self._get(
-            f"/{pattern}/_settings",
-            what="looking for indices",
-            filter_path="*.settings.index.uuid",
-        )
+        found = self._indices_of(generation)
         if found:
             raise SeriesError(
                 f"{len(found)} indices {pattern} exist, but the record of generation {generation}"
@@ -160,8 +217,17 @@ class GenerationKeeper:
         return [f"made {what}"]
 
     def _make_index(self, place: Place, index: str) -> bool:
+        """Whether it was made. The record is read after that: an index that came into being behind
+        the back of a drop goes at once."""
         body = event_index(index, shards=place.shards, replicas=self._options.replicas)
-        return self._put_index(index, body)
+        is_new = self._put_index(index, body)
+        if is_new:
+            try:
+                self.place_now(place.generation)
+            except GenerationDropped:
+                self._delete([index])
+                raise
+        return is_new
 
     def _put_index(self, index: str, body: Json) -> bool:
         """Whether it was made; one that is there must be ours."""

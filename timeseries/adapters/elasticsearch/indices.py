@@ -26,6 +26,8 @@ class Place:
     shards: int
     spread: int
     """Over how many routings each project's documents lie."""
+    dropped: bool = False
+    """Nothing of it is there, and nothing is made any more."""
 
 
 class Names:

@@ -1,10 +1,10 @@
 """Searches of one project in one generation, complete or not at all."""
 
-from collections.abc import Callable
 from typing import Any
 
 from timeseries.adapters.elasticsearch.client import Cluster, Json
-from timeseries.adapters.elasticsearch.indices import Names, Place, routings_of
+from timeseries.adapters.elasticsearch.generations import GenerationKeeper
+from timeseries.adapters.elasticsearch.indices import Names, routings_of
 from timeseries.errors import QueryTimeout, SeriesUnavailable
 
 GRACE_S = 2.0
@@ -14,8 +14,8 @@ GRACE_S = 2.0
 class ProjectSearching:
     """Implements client.Searching."""
 
-    def __init__(self, cluster: Cluster, names: Names, place_of: Callable[[int], Place]) -> None:
-        self._cluster, self._names, self._place_of = cluster, names, place_of
+    def __init__(self, cluster: Cluster, names: Names, keeper: GenerationKeeper) -> None:
+        self._cluster, self._names, self._keeper = cluster, names, keeper
 
     def search(
         self,
@@ -28,7 +28,7 @@ class ProjectSearching:
         timeout_s: float,
     ) -> Json:
         """See Searching."""
-        place = self._place_of(generation)
+        place = self._keeper.place(generation)
         answer: Json = self._cluster.request(
             "POST",
             f"/{self._names.indices(place, from_ms, to_ms)}/_search",
@@ -48,6 +48,8 @@ class ProjectSearching:
             },
         )
         check_whole(answer)
+        if not answer["_shards"]["total"]:  # dropped by another process, or nothing there yet
+            self._keeper.place_now(generation)
         return answer
 
 

@@ -31,7 +31,7 @@ class ElasticsearchSeriesStore:
         self._cluster = Cluster(options)
         self._names = Names(options.index_prefix)
         self._keeper = GenerationKeeper(self._cluster, self._names, options)
-        self._searching = ProjectSearching(self._cluster, self._names, self._keeper.place)
+        self._searching = ProjectSearching(self._cluster, self._names, self._keeper)
         self._bulk = BulkWriter(self._cluster, self._names, self._keeper, options)
 
     @property
@@ -95,7 +95,10 @@ class ElasticsearchSeriesStore:
     ) -> Mapping[bytes, int]:
         """See the port."""
         place = self._keeper.place(generation)
-        return verification.versions(self._cluster, self._names, place, project, keys)
+        found = verification.versions(self._cluster, self._names, place, project, keys)
+        if len(found) < len(keys):
+            self._keeper.place_now(generation)
+        return found
 
     def hours(
         self, project: str, start_ms: int, end_ms: int, *, generation: int
@@ -144,11 +147,18 @@ class ElasticsearchSeriesStore:
     def data_version(self, project: str, *, generation: int) -> str:
         """See the port."""
         place = self._keeper.place(generation)
-        return verification.data_version(self._cluster, self._names, place, project)
+        version = verification.data_version(self._cluster, self._names, place, project)
+        if version is None:
+            self._keeper.place_now(generation)
+        return f"{generation}.{version or ''}"
 
     def ensure(self, generation: int) -> Sequence[str]:
         """See the port."""
         return self._keeper.ensure(generation)
+
+    def drop(self, generation: int) -> None:
+        """See the port."""
+        self._keeper.drop(generation)
 
     def ping(self, *, timeout_s: float) -> None:
         """See the port: whether a node answers and knows its cluster's master."""

@@ -161,9 +161,10 @@ def _entry(hit: Json) -> Entry:
     return Entry(bytes.fromhex(hit["sort"][0]), event, int(version), int(hash24))
 
 
-def data_version(cluster: Cluster, names: Names, place: Place, project: str) -> str:
+def data_version(cluster: Cluster, names: Names, place: Place, project: str) -> str | None:
     """Of each shard that may hold the project's documents how many are readable, and sequence
-    number and term of the last one: every change that shows changes one of them.
+    number and term of the last one: every change that shows changes one of them. None where there
+    is no index.
 
     Read off the structure of the index, whatever the number of documents. Changes of other
     projects in the same shard change it too.
@@ -177,7 +178,7 @@ def data_version(cluster: Cluster, names: Names, place: Place, project: str) -> 
     )
     shards = list(product(sorted(present), routings_of(place, project).split(",")))
     if not shards:
-        return f"{place.generation}."
+        return None
     lines: list[Json] = []
     for index, routing in shards:
         lines += [{"index": index, "routing": routing, "preference": project}, _LAST]
@@ -191,7 +192,7 @@ def data_version(cluster: Cluster, names: Names, place: Place, project: str) -> 
     digest = blake2b(digest_size=12)
     for (index, _), response in zip(shards, answer["responses"], strict=True):
         digest.update(f"{index} {present[index]} {_state(response)};".encode())
-    return f"{place.generation}.{digest.hexdigest()}"
+    return digest.hexdigest()
 
 
 def _state(response: Json) -> str:

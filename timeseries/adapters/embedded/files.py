@@ -1,5 +1,11 @@
-"""The connections to one generation's file: one that writes, a few that read."""
+"""The connections to one generation's file: one that writes, a few that read.
 
+A generation that was dropped leaves a marker beside where its file was, written before anything is
+deleted. Whoever opens the file looks for the marker before and after: so a file that comes into
+being behind the back of a drop goes at once, and a drop that was killed is told from none.
+"""
+
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,11 +15,12 @@ from queue import Empty, LifoQueue
 
 import apsw
 
+from feed.crash_points import reach
 from feed.sqlite import FILE_FAULTS, Connection, open_file, reading, writing
 from timeseries.adapters.embedded.catalog import Catalog
 from timeseries.adapters.embedded.pieces import CREATE_PIECES
 from timeseries.adapters.embedded.schema import ensure_tables
-from timeseries.errors import QueryTimeout, SeriesUnavailable
+from timeseries.errors import GenerationDropped, QueryTimeout, SeriesUnavailable
 
 MAX_IDLE_READERS = 4
 """Connections kept open between queries; each holds a page cache of READ_CACHE_MB."""
@@ -29,7 +36,7 @@ class GenerationFile:
     """One file; thread-safe. Opens and makes it at first use."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path, self._marker = path, path.with_suffix(".dropped")
         self._write_lock = threading.Lock()
         self._writer: tuple[Connection, Catalog] | None = None
         self._readers: LifoQueue[Connection] = LifoQueue(MAX_IDLE_READERS)
@@ -37,16 +44,28 @@ class GenerationFile:
     def ensure(self) -> bool:
         """Make the file and its tables; whether something was missing."""
         with self._translating():
-            connection = open_file(self._path)
-            try:
-                return ensure_tables(connection)
-            finally:
-                connection.close()
+            connection, is_new = self._open()
+            connection.close()
+            return is_new
+
+    def is_dropped(self) -> bool:
+        """Whether any process dropped it."""
+        return self._marker.exists()
+
+    def drop(self) -> None:
+        """Delete the file for good. Idempotent: another call completes one that was killed."""
+        with self._translating():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            _write_marker(self._marker)
+            reach("view.dropped_before_free")
+            self.close()
+            self._delete()
 
     @contextmanager
     def writing(self) -> Iterator[tuple[Connection, Catalog]]:
         """One write transaction. Raises SeriesUnavailable when the file can't be written now."""
         with self._translating(), self._write_lock:
+            self._refuse_if_dropped()
             connection, catalog = self._open_writer()
             try:
                 with writing(connection):
@@ -59,6 +78,7 @@ class GenerationFile:
     def reading(self, *, timeout_s: float) -> Iterator[Connection]:
         """One snapshot, for at most `timeout_s`. Raises QueryTimeout, SeriesUnavailable."""
         with self._translating():
+            self._refuse_if_dropped()
             connection = self._take_reader()
             connection.set_progress_handler(_deadline(timeout_s), STEPS_BETWEEN_LOOKS)
             try:
@@ -82,7 +102,7 @@ class GenerationFile:
 
     def _open_writer(self) -> tuple[Connection, Catalog]:
         if self._writer is None:
-            connection = self._open(WRITE_CACHE_MB)
+            connection, _ = self._open(WRITE_CACHE_MB)
             connection.wal_autocheckpoint(WAL_PAGES)
             self._writer = connection, Catalog(connection)
         return self._writer
@@ -91,19 +111,31 @@ class GenerationFile:
         try:
             return self._readers.get_nowait()
         except Empty:
-            connection = self._open(READ_CACHE_MB)
+            connection, _ = self._open(READ_CACHE_MB)
             connection.execute(CREATE_PIECES)
             return connection
 
-    def _open(self, cache_mb: int) -> Connection:
-        """A connection to the file, its tables made."""
+    def _open(self, cache_mb: int = READ_CACHE_MB) -> tuple[Connection, bool]:
+        """A connection to the file, and whether its tables were made now."""
+        self._refuse_if_dropped()
         connection = open_file(self._path, cache_mb=cache_mb)
         try:
-            ensure_tables(connection)
+            is_new = ensure_tables(connection)
+            self._refuse_if_dropped()
         except BaseException:
             connection.close()
+            if self.is_dropped():
+                self._delete()
             raise
-        return connection
+        return connection, is_new
+
+    def _refuse_if_dropped(self) -> None:
+        if self.is_dropped():
+            raise GenerationDropped(f"{self._path.stem} of the view was dropped")
+
+    def _delete(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
 
     def _give_back(self, connection: Connection) -> None:
         if self._readers.full():
@@ -121,6 +153,17 @@ class GenerationFile:
             raise SeriesUnavailable(f"{self._path.name} is locked by another process") from exc
         except FILE_FAULTS as exc:
             raise SeriesUnavailable(f"{self._path} cannot be used now: {exc}") from exc
+
+
+def _write_marker(path: Path) -> None:
+    """Durably: after a power cut too, a drop that deleted anything is known to have begun."""
+    path.touch()
+    for each in (path, path.parent):
+        descriptor = os.open(each, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _deadline(timeout_s: float) -> Callable[[], bool]:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 
 from feed.errors import WrongOption
@@ -185,9 +186,15 @@ class EmbeddedSeriesStore:
         made = self._file(generation).ensure()
         return [f"made the view's file of generation {generation}"] if made else []
 
+    def drop(self, generation: int) -> None:
+        """See the port. Other processes give the file's space back at their next use of any
+        generation."""
+        self._file(generation).drop()
+
     def ping(self, *, timeout_s: float) -> None:
-        """See the port: whether the folder can be written."""
-        self._file(1).ensure()
+        """See the port: whether the first generation that is there can be written."""
+        files = map(self._file, count(1))
+        next(file for file in files if not file.is_dropped()).ensure()
 
     def close(self) -> None:
         """See the port."""
@@ -198,10 +205,18 @@ class EmbeddedSeriesStore:
 
     def _file(self, generation: int) -> GenerationFile:
         with self._lock:
+            self._let_go_of_dropped()
             if generation not in self._files:
                 path = self._folder / f"generation-{generation}.sqlite"
                 self._files[generation] = GenerationFile(path)
             return self._files[generation]
+
+    def _let_go_of_dropped(self) -> None:
+        """A deleted file keeps its space while somebody has it open."""
+        for generation, file in list(self._files.items()):
+            if file.is_dropped():
+                del self._files[generation]
+                file.close()
 
 
 def _nothing(query: SeriesQuery) -> StoreAnswer:

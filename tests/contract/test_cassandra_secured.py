@@ -3,7 +3,6 @@ that says what to mend."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from operations.engines.cluster import Cluster
 from tests.builders import NOON_MS, make_event, make_row
 from tests.contract.cassandra_keyspace import one_shard
-from tests.contract.refusals import sentence_of
+from tests.contract.refusals import CA, WRONG, Refusal, sentence_of
 from tests.engine_fixtures import fresh_name
 from tests.servers.secured import SecuredCassandra
 from warehouse.adapters.cassandra import CassandraEventStore
@@ -22,9 +21,6 @@ from warehouse.ports import ScanWindow
 USER = SecuredCassandra.user
 Open = Callable[..., CassandraEventStore]
 EVERYTHING = ScanWindow("demo", 0, 2 * NOON_MS)
-WRONG = "wr0ng"
-CA = "the authority of the server's certificate"
-"""Stands in the table for a path that only a test knows."""
 
 
 @pytest.fixture
@@ -69,37 +65,29 @@ def test_rows_go_in_and_out_with_a_login_with_tls_and_without(
     store.ping(timeout_s=30)
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """What a URL has wrong, and the words that say what to mend."""
-
-    port: str
-    options: Mapping[str, str]
-    said: str
-
-
 REFUSALS: Mapping[str, Refusal] = {
     "wrong password": Refusal(
-        "clients",
-        {"login": f"{USER}:{WRONG}@"},
+        {"port": "clients", "login": f"{USER}:{WRONG}@"},
         "refuses the user cassandra or the password: correct them in",
     ),
     "wrong password over TLS": Refusal(
-        "secured",
-        {"login": f"{USER}:{WRONG}@", "ca": CA},
+        {"port": "secured", "login": f"{USER}:{WRONG}@", "ca": CA},
         "refuses the user cassandra or the password: correct them in",
     ),
-    "no login": Refusal("clients", {"login": ""}, "refuses the user (none) or the password"),
+    "no login": Refusal(
+        {"port": "clients", "login": ""}, "refuses the user (none) or the password"
+    ),
     "unknown authority": Refusal(
-        "secured",
-        {"ssl": "true"},
+        {"port": "secured", "ssl": "true"},
         "a certificate that cannot be verified: name the file of the authority",
     ),
     "TLS to a port without": Refusal(
-        "clients", {"ca": CA}, "do not agree on TLS ([SSL: WRONG_VERSION_NUMBER]"
+        {"port": "clients", "ca": CA},
+        "do not agree on TLS ([SSL: WRONG_VERSION_NUMBER]",
     ),
     "no TLS to a port with": Refusal(
-        "secured", {}, "if this port of it demands TLS, add ssl=true or ca= to"
+        {"port": "secured"},
+        "if this port of it demands TLS, add ssl=true or ca= to",
     ),
 }
 ASKED: Sequence[Callable[[CassandraEventStore], object]] = (
@@ -113,8 +101,7 @@ ASKED: Sequence[Callable[[CassandraEventStore], object]] = (
 @pytest.mark.parametrize("name", REFUSALS)
 def test_every_refusal_says_in_a_sentence_what_to_mend(opened: Open, ca: str, name: str) -> None:
     refusal = REFUSALS[name]
-    options = {key: ca if text == CA else text for key, text in refusal.options.items()}
-    store = opened(refusal.port, **options)
+    store = opened(**refusal.options_with(ca))
 
     for ask in ASKED:
         sentence = sentence_of(StoreUnavailable, partial(ask, store), without=(WRONG,))

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from operations.engines.cluster import Cluster
-from tests.contract.refusals import sentence_of
+from tests.contract.refusals import CA, WRONG, Refusal, sentence_of
 from tests.engine_fixtures import fresh_name
 from tests.series_builders import make_document, make_query
 from tests.servers.secured import SecuredElasticsearch
@@ -20,9 +20,6 @@ from timeseries.errors import SeriesUnavailable
 
 USER, PASSWORD = SecuredElasticsearch.user, SecuredElasticsearch.password
 Open = Callable[..., ElasticsearchSeriesStore]
-WRONG = "wr0ng"
-CA = "the authority of the server's certificate"
-"""Stands in the table for a path that only a test knows."""
 
 
 @pytest.fixture
@@ -67,17 +64,17 @@ def test_documents_go_in_and_queries_find_them_over_tls_with_a_login(
     store.ping(timeout_s=30)
 
 
-REFUSALS: Mapping[str, tuple[Mapping[str, str], str]] = {
-    "wrong password": (
+REFUSALS: Mapping[str, Refusal] = {
+    "wrong password": Refusal(
         {"login": f"{USER}:{WRONG}@", "ca": CA},
         "refuses this user or the password (401)",
     ),
-    "no login": ({"login": "", "ca": CA}, "refuses this user or the password (401)"),
-    "unknown authority": (
+    "no login": Refusal({"login": "", "ca": CA}, "refuses this user or the password (401)"),
+    "unknown authority": Refusal(
         {},
         "a certificate that cannot be verified",
     ),
-    "no TLS to a port with": (
+    "no TLS to a port with": Refusal(
         {"scheme": "http"},
         "if the server demands TLS, it takes elasticsearch+https in",
     ),
@@ -99,10 +96,9 @@ def check_refused(store: ElasticsearchSeriesStore, said: str) -> None:
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_every_refusal_says_in_a_sentence_what_to_mend(opened: Open, ca: str, name: str) -> None:
-    given, said = REFUSALS[name]
-    options = {key: ca if text == CA else text for key, text in given.items()}
+    refusal = REFUSALS[name]
 
-    check_refused(opened(**options), said)
+    check_refused(opened(**refusal.options_with(ca)), refusal.said)
 
 
 def test_tls_to_a_server_without_says_which_scheme_it_takes(

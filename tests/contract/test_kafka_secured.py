@@ -3,7 +3,6 @@ says what to mend."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
@@ -26,7 +25,7 @@ from tests.contract.feed_driver import (
     wait_until,
 )
 from tests.contract.kafka_topics import QUICK
-from tests.contract.refusals import sentence_of
+from tests.contract.refusals import CA, WRONG, Refusal, sentence_of
 from tests.engine_fixtures import fresh_name
 from tests.servers.secured import MECHANISMS, PASSWORD, USER, SecuredKafka
 
@@ -83,45 +82,29 @@ def test_records_go_in_and_out_with_every_mechanism_with_tls_and_without(
     feed.ping(timeout_s=30)
 
 
-WRONG = "wr0ng"
-CA = "the authority of the broker's certificate"
-"""Stands in the table for a path that only a test knows."""
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """What a URL has wrong, and the words that say what to mend."""
-
-    port: str
-    options: Mapping[str, str]
-    said: str
-
-
 REFUSALS: Mapping[str, Refusal] = {
     "wrong password by PLAIN": Refusal(
-        "unencrypted",
-        {"security_protocol": "SASL_PLAINTEXT", "password": WRONG},
+        {"port": "unencrypted", "security_protocol": "SASL_PLAINTEXT", "password": WRONG},
         "refuses user 'weir' with this password (PLAIN): correct user and password",
     ),
     "wrong password by SCRAM over TLS": Refusal(
-        "secured",
-        {"sasl_mechanism": "SCRAM-SHA-512", "password": WRONG, "ca": CA},
+        {"port": "secured", "sasl_mechanism": "SCRAM-SHA-512", "password": WRONG, "ca": CA},
         "refuses user 'weir' with this password (SCRAM-SHA-512): correct user and password",
     ),
     "a login on a port without": Refusal(
-        "clients",
-        {"security_protocol": "SASL_PLAINTEXT"},
+        {"port": "clients", "security_protocol": "SASL_PLAINTEXT"},
         "takes no login by PLAIN on this port: correct sasl_mechanism, security_protocol",
     ),
     "unknown authority": Refusal(
-        "secured", {}, "a certificate that cannot be verified: name the file of the authority"
+        {"port": "secured"},
+        "a certificate that cannot be verified: name the file of the authority",
     ),
     "TLS to a port without": Refusal(
-        "unencrypted", {"ca": CA}, "do not agree on TLS (sasl_ssl://127.0.0.1:"
+        {"port": "unencrypted", "ca": CA},
+        "do not agree on TLS (sasl_ssl://127.0.0.1:",
     ),
     "no TLS to a port with": Refusal(
-        "secured",
-        {"security_protocol": "SASL_PLAINTEXT"},
+        {"port": "secured", "security_protocol": "SASL_PLAINTEXT"},
         "does this port of it speak SASL_PLAINTEXT (security_protocol in WEIR_FEED_URL)",
     ),
 }
@@ -155,8 +138,7 @@ ASKED: Sequence[Callable[[Feed], object]] = (
 @pytest.mark.parametrize("name", REFUSALS)
 def test_every_refusal_says_in_a_sentence_what_to_mend(opened: Open, ca: str, name: str) -> None:
     refusal = REFUSALS[name]
-    options = {key: ca if text == CA else text for key, text in refusal.options.items()}
-    feed = opened(refusal.port, **options)
+    feed = opened(**refusal.options_with(ca))
 
     for ask in ASKED:
         sentence = sentence_of(FeedUnavailable, partial(ask, feed), without=(PASSWORD, WRONG))

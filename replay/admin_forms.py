@@ -3,7 +3,7 @@ what the service would refuse, so that a refusal stands beside its field."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from django import forms
@@ -169,35 +169,61 @@ class OrderForm(RateForm):
         return data
 
 
+class Typed(NamedTuple):
+    """What must be typed, what its field is called, and what is said of anything else."""
+
+    text: str
+    label: str
+    refusal: str
+
+
 class ConfirmForm(forms.Form):
-    """Why; and, of many events, how many they are."""
+    """Why; and, of many events, how many they are; of a number that is not known, whose."""
 
     reason = forms.CharField(
         max_length=MAX_REASON_CHARS,
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text="Kept in the replay's log for whoever asks later.",
     )
-    count = forms.CharField(
-        label="Type the number of events",
-        required=False,
-        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
-    )
+    typed = forms.CharField(required=False, widget=forms.TextInput(attrs={"autocomplete": "off"}))
     key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
 
     def __init__(
-        self, data: Mapping[str, Any] | None = None, *, expected: int, **kwargs: Any
+        self, data: Mapping[str, Any] | None = None, *, typed: Typed | None, **kwargs: Any
     ) -> None:  # Any: Django's own types
+        """`typed`: what must be typed; None for nothing."""
         super().__init__(data, **kwargs)
-        self.expected = expected
-        if expected <= TYPED_ABOVE:
-            del self.fields["count"]
+        self.expected = typed
+        if typed is None:
+            del self.fields["typed"]
+        else:
+            self.fields["typed"].label = typed.label
 
-    def clean_count(self) -> str:
-        """Raises ValidationError for another count."""
-        typed = str(self.cleaned_data["count"])
-        if "".join(char for char in typed if char not in ", _.'\u00a0") != str(self.expected):
-            raise forms.ValidationError(f"Type {self.expected:,}: that many are replayed.")
+    def clean_typed(self) -> str:
+        """Raises ValidationError for anything else."""
+        typed = str(self.cleaned_data["typed"])
+        if self.expected and _bare(typed) != _bare(self.expected.text):
+            raise forms.ValidationError(self.expected.refusal)
         return typed
+
+
+def typed_for(found: orders.Preview, project: str) -> Typed | None:
+    """What is typed for many events, or for who knows how many; None for few."""
+    if not found.is_whole:
+        return Typed(
+            project,
+            "Type the project's name, since it is not known how many events these are",
+            f"Type {project}: all of its events in this range are replayed.",
+        )
+    count = f"{found.estimate.count:,}"
+    if found.estimate.count <= TYPED_ABOVE:
+        return None
+    return Typed(count, "Type the number of events", f"Type {count}: that many are replayed.")
+
+
+def _bare(typed: str) -> str:
+    """Digits may be grouped as one likes."""
+    return "".join(char for char in typed if char not in ", _.'\u00a0")
 
 
 def preset(name: str, *, now_ms: int) -> tuple[datetime, datetime]:

@@ -1,12 +1,14 @@
 """The admin's pages that make a replay: New, with its estimate, and Confirm."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
 from replay import admin_words as words
 from replay import orders, services
-from replay.admin_forms import ConfirmForm, OrderForm
+from replay.admin_forms import ConfirmForm, OrderForm, typed_for
 from replay.admin_site import (
     NO_WAREHOUSE,
     REQUEST,
@@ -18,9 +20,8 @@ from replay.admin_site import (
     to_detail,
 )
 from replay.bars import bars_of
-from replay.domain import LEGAL, Move, Source, State
+from replay.domain import LEGAL, Move, State
 from replay.errors import InvalidReplay, ReplayError
-from replay.estimating import count_hours
 from warehouse.backends import get_event_store
 from warehouse.errors import StoreBackpressure
 from warehouse.ports import HourCount
@@ -62,7 +63,7 @@ class OrderPages(ReplaySite):
         self, request: HttpRequest, form: OrderForm, found: orders.Preview
     ) -> HttpResponse:
         posted = request.POST if request.method == "POST" else None
-        asked = ConfirmForm(posted, expected=found.estimate.count)
+        asked = ConfirmForm(posted, typed=typed_for(found, form.order().source.project))
         if asked.is_bound and asked.is_valid():
             try:
                 return self._made(request, form, asked)
@@ -94,14 +95,14 @@ class OrderPages(ReplaySite):
         return to_detail(row.id)
 
 
-def _counted(order: orders.Order) -> tuple[list[HourCount], orders.Preview]:
-    """All names of the range, and what the order would do."""
+def _counted(order: orders.Order) -> tuple[Sequence[HourCount], orders.Preview]:
+    """The names of the range that are known in time, and what the order would do."""
     store = get_event_store()
     found = orders.preview(order, store)
     if not order.source.events:
-        return list(found.estimate.hours), found
-    everything = Source(order.source.project, order.source.spans)
-    return list(count_hours(store, everything)), found
+        return found.estimate.hours, found
+    everything = replace(order, source=replace(order.source, events=()))
+    return orders.preview(everything, store).estimate.hours, found
 
 
 def _figures(form: OrderForm, found: orders.Preview) -> dict[str, Any]:  # Any: a template's context
@@ -113,12 +114,12 @@ def _figures(form: OrderForm, found: orders.Preview) -> dict[str, Any]:  # Any: 
         "effect": found.effect,
         "events": form.cleaned_data["events"],
         "figures": {
-            "Events": f"{estimate.count:,}",
+            "Events": f"{'' if found.is_whole else 'at least '}{estimate.count:,}",
             "First, UTC": words.utc(estimate.first_ms),
             "Last, UTC": words.utc(estimate.last_ms),
-            "Size": _size(estimate.size_bytes),
+            "Size": _size(estimate.size_bytes) if found.is_whole else "not known",
             "Rate": words.limit(rate.max_eps, rate.auto),
-            "Takes": words.duration(found.duration_s),
+            "Takes": words.duration(found.duration_s) if found.is_whole else "not known",
         },
     }
 

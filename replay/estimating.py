@@ -31,7 +31,11 @@ class Estimate:
 
 
 class EstimateStopped(Exception):
-    """The caller wants no more of it."""
+    """The caller wants no more of it. `hours` are those that were counted by then."""
+
+    def __init__(self, hours: Sequence[HourCount] = ()) -> None:
+        super().__init__((self.__doc__ or "").strip())
+        self.hours = hours
 
 
 def estimate(
@@ -39,13 +43,24 @@ def estimate(
 ) -> Estimate:
     """Count. Raises EstimateStopped when `go_on`, asked again and again, says no, and
     StoreUnavailable."""
-    hours = tuple(count_hours(store, source, go_on=go_on))
+    hours: list[HourCount] = []
+    try:
+        for hour in count_hours(store, source, go_on=go_on):
+            hours.append(hour)
+        return _measured(store, source, hours, go_on)
+    except EstimateStopped as exc:
+        raise EstimateStopped(hours) from exc
+
+
+def _measured(
+    store: EventStore, source: Source, hours: Sequence[HourCount], go_on: Callable[[], bool]
+) -> Estimate:
     if not hours:
         return Estimate(0, (), None, None, 0)
     count = sum(hour.count for hour in hours)
     return Estimate(
         count,
-        hours,
+        tuple(hours),
         _first_ms(store, source, hours[0].hour_ms, go_on),
         _last_ms(store, source, hours[-1].hour_ms, go_on),
         round(count * _mean_bytes(store, source, hours, go_on)),

@@ -4,6 +4,7 @@ Permissions are the door's: whoever calls this may.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -11,6 +12,7 @@ from django.db import IntegrityError, transaction
 
 from access.problems import Code
 from feed.clock import Clock
+from ingest.timestamps import format_time
 from replay import journal
 from replay.domain import (
     FINAL,
@@ -29,10 +31,10 @@ from replay.journal import Actor
 from replay.models import MAX_ACTOR_CHARS, Replay
 from replay.services import CLOCK, check_rate
 from warehouse.errors import StoreBackpressure
-from warehouse.ports import EventStore
+from warehouse.ports import EventStore, HourCount
 
 COUNT_S = 5.0
-"""How long a creation counts. What takes longer is counted by the replayer."""
+"""How long a preview and a creation count. What takes longer is counted by the replayer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,11 @@ class Order:
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What an order would do: the count, the replays in force that overlap, newest first, and the
-    effect in plain words."""
+    effect in plain words. Where counting took too long, `is_whole` is false: the estimate has the
+    hours that were counted by then, neither first, last nor size, and there is no duration."""
 
     estimate: Estimate
+    is_whole: bool
     duration_s: float | None
     overlaps: tuple[str, ...]
     effect: str
@@ -65,16 +69,20 @@ class Preview:
 # -- before --
 
 
-def preview(order: Order, store: EventStore, *, clock: Clock = CLOCK) -> Preview:
-    """Count what the order would emit. Raises InvalidReplay, StoreUnavailable."""
+def preview(
+    order: Order, store: EventStore, *, limit_s: float = COUNT_S, clock: Clock = CLOCK
+) -> Preview:
+    """Count for so long what the order would emit. Raises InvalidReplay, StoreUnavailable."""
     check(order, now_ms=clock.now_ms())
-    found = estimate(store, order.source)
-    return Preview(
-        estimate=found,
-        duration_s=found.duration_s(order.rate),
-        overlaps=tuple(overlapping(order.source)),
-        effect=_effect(found.count, order.source.project),
-    )
+    project, overlaps = order.source.project, tuple(overlapping(order.source))
+    try:
+        found = _estimate_within(limit_s, order.source, store)
+    except EstimateStopped as exc:
+        count = sum(hour.count for hour in exc.hours)
+        partial = Estimate(count, tuple(exc.hours), None, None, 0)
+        return Preview(partial, False, None, overlaps, _effect_in_part(exc.hours, project, limit_s))
+    effect = _effect(found.count, project)
+    return Preview(found, True, found.duration_s(order.rate), overlaps, effect)
 
 
 def overlapping(source: Source) -> list[str]:
@@ -93,6 +101,18 @@ def _effect(count: int, project: str) -> str:
     return (
         f"{count:,} events of {project} are written again, as the warehouse has them, into every "
         "generation of the view. Figures change only where the view differs from the warehouse."
+    )
+
+
+def _effect_in_part(hours: Sequence[HourCount], project: str, limit_s: float) -> str:
+    known = "none was counted by then"
+    if hours:
+        count = sum(hour.count for hour in hours)
+        last = format_time(hours[-1].hour_ms)
+        known = f"{count:,} events of {project} were counted by then, up to the hour of {last}"
+    return (
+        f"Counting took longer than {limit_s:g} s: {known}. A replayer counts all of them when the "
+        "replay is started. Figures change only where the view differs from the warehouse."
     )
 
 
@@ -190,9 +210,8 @@ def _row(order: Order, actor: Actor, now_ms: int) -> Replay:
 
 
 def _count(row: Replay, source: Source, store: EventStore) -> None:
-    until_s = time.monotonic() + COUNT_S
     try:
-        found = estimate(store, source, go_on=lambda: time.monotonic() < until_s)
+        found = _estimate_within(COUNT_S, source, store)
     except (StoreBackpressure, EstimateStopped):
         return
     for name, value in estimate_columns(found).items():
@@ -200,6 +219,12 @@ def _count(row: Replay, source: Source, store: EventStore) -> None:
     row.state = (State.READY if found.count else State.COMPLETED).value
     if not found.count:
         row.finished_at_ms = row.created_at_ms
+
+
+def _estimate_within(limit_s: float, source: Source, store: EventStore) -> Estimate:
+    """Raises EstimateStopped after so long."""
+    until_s = time.monotonic() + limit_s
+    return estimate(store, source, go_on=lambda: time.monotonic() < until_s)
 
 
 def estimate_columns(found: Estimate) -> dict[str, int | None]:

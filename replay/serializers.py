@@ -127,14 +127,21 @@ class ReplayHourSerializer(serializers.Serializer[object]):
 class ReplayPreviewSerializer(serializers.Serializer[object]):
     """What a replay would do."""
 
+    whole = serializers.BooleanField(
+        source="is_whole", help_text="false: counting took longer than 5 s, this is what was known"
+    )
     estimated = serializers.IntegerField(source="estimate.count")
-    bytes = serializers.IntegerField(source="estimate.size_bytes", help_text="from a sample")
+    bytes = serializers.SerializerMethodField(help_text="from a sample; null: not known")
     first = TimeField(source="estimate.first_ms", allow_null=True)
     last = TimeField(source="estimate.last_ms", allow_null=True)
     duration_s = serializers.FloatField(allow_null=True, help_text="at the rate asked for")
     hours = ReplayHourSerializer(source="estimate.hours", many=True)
     overlaps = serializers.ListField(child=serializers.CharField(), help_text="replays in force")
     effect = serializers.CharField()
+
+    def get_bytes(self, found: Preview) -> int | None:
+        """A sample is taken of what is counted to the end."""
+        return found.estimate.size_bytes if found.is_whole else None
 
 
 def preview_as_json(found: Preview) -> dict[str, object]:

@@ -1,18 +1,20 @@
 """Builders of replays: what is in the warehouse, an order for it, and a replayer that works."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import pytest
 from django.core.management import call_command
 
 from feed.event import Event
-from replay import orders, services
+from replay import estimating, orders, services
 from replay.domain import Rate, Source, Span
 from replay.journal import Actor, Via
 from replay.models import Replay
 from replay.replayer import Replayer
 from tests.builders import NOON_MS, make_event
 from tests.local_pipeline import LocalPipeline
+from warehouse.ports import EventStore
 
 HOUR_MS = 3_600_000
 ANNA = Actor("anna", Via.COMMAND)
@@ -51,6 +53,18 @@ def make_order(
     """An order for all that `fill` made."""
     source = Source(project, tuple(spans) or (Span(from_ms, to_ms),), events)
     return orders.Order(source, rate, reason, idempotency_key=idempotency_key)
+
+
+def stop_counting_after(lines: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every preview and creation runs out of time after so many counts by hour and event."""
+
+    def estimate_in_part(
+        store: EventStore, source: Source, *, go_on: Callable[[], bool]
+    ) -> estimating.Estimate:
+        left = iter(range(lines))
+        return estimating.estimate(store, source, go_on=lambda: next(left, None) is not None)
+
+    monkeypatch.setattr(orders, "estimate", estimate_in_part)
 
 
 def started(pipeline: LocalPipeline, order: orders.Order | None = None) -> Replay:

@@ -12,9 +12,10 @@ from django.test import Client
 
 from access.models import Project
 from replay import admin_forms, orders, services
+from replay.estimating import Estimate
 from replay.models import Replay
 from tests.local_pipeline import LocalPipeline, local_pipeline
-from tests.replay_builders import fill, started
+from tests.replay_builders import fill, started, stop_counting_after
 from tests.replay_pages import ALL, CONFIRM, LIST, NEW, ask, client_with, text_of
 from warehouse.errors import StoreUnavailable
 
@@ -113,7 +114,7 @@ def test_what_cannot_be_run_is_said_beside_its_field(
 def test_a_warehouse_that_is_away_is_said(
     staff: Client, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
-    def away(*_: object) -> None:
+    def away(*_: object, **__: object) -> None:
         raise StoreUnavailable("down")
 
     monkeypatch.setattr(orders, "estimate", away)
@@ -192,15 +193,38 @@ def test_of_many_events_their_count_is_typed(
     monkeypatch.setattr(admin_forms, "TYPED_ABOVE", 29)
     fill(pipeline, 30)
 
-    response = ask(staff, count=typed)
+    response = ask(staff, typed=typed)
 
     assert Replay.objects.exists() is is_made
     assert is_made or "Type 30: that many are replayed." in text_of(response)
 
 
 def test_of_exactly_a_million_nothing_is_typed() -> None:
-    assert "count" not in admin_forms.ConfirmForm(expected=1_000_000).fields
-    assert "count" in admin_forms.ConfirmForm(expected=1_000_001).fields
+    def typed_of(count: int) -> admin_forms.Typed | None:
+        found = Estimate(count, (), None, None, 0)
+        return admin_forms.typed_for(orders.Preview(found, True, None, (), ""), "demo")
+
+    assert typed_of(1_000_000) is None
+    assert typed_of(1_000_001) is not None
+
+
+def test_of_a_range_that_takes_long_to_count_what_is_known_is_shown(
+    pipeline: LocalPipeline, staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(pipeline, 30)
+    stop_counting_after(3, monkeypatch)
+
+    estimate = text_of(staff.get(NEW, ALL))
+    confirm = text_of(staff.get(CONFIRM, ALL))
+    refused = ask(staff, typed="30")
+    made = ask(staff, typed="demo")
+
+    assert "Events at least 6 First, UTC – Last, UTC – Size not known" in estimate
+    assert "Counting took longer than 5 s: 6 events of demo were counted by then" in estimate
+    assert "Type the project's name, since it is not known how many events" in confirm
+    assert "Type demo: all of its events in this range are replayed." in text_of(refused)
+    assert made.status_code == 302
+    assert Replay.objects.get().state == "draft"
 
 
 def test_overlapping_replays_are_named(pipeline: LocalPipeline, staff: Client) -> None:

@@ -16,7 +16,7 @@ from replay.models import Replay, ReplayLogEntry
 from tests.builders import NOON_MS
 from tests.key_builders import ProjectKeys, make_snapshot
 from tests.local_pipeline import LocalPipeline, local_pipeline
-from tests.replay_builders import fill, run_to_the_end
+from tests.replay_builders import fill, run_to_the_end, stop_counting_after
 
 FROM, TO = "2026-11-01T07:00:00Z", "2026-11-01T12:00:00Z"
 GRANTED = frozenset({Scope.INGEST, Scope.QUERY, Scope.REPLAY})
@@ -120,6 +120,24 @@ def test_a_dry_run_counts_by_hour_and_event_and_makes_nothing(
     assert 0.5 < said["bytes"] / sum(len(make_bytes(event)) for event in events) < 1.5
     assert "300 events of demo are written again" in said["effect"]
     assert not Replay.objects.exists()
+
+
+def test_a_dry_run_that_takes_long_says_what_is_known_by_then(
+    pipeline: LocalPipeline, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(pipeline, 300)
+    source = {"source": {"from": FROM, "to": TO}}
+    stop_counting_after(5, monkeypatch)
+
+    some = api.ask("post", "/v1/replays?dry_run=1", source).json()
+    stop_counting_after(0, monkeypatch)
+    none = api.ask("post", "/v1/replays?dry_run=1", source).json()
+
+    assert (some["whole"], some["estimated"], len(some["hours"])) == (False, 120, 4)
+    assert {some[name] for name in ("bytes", "first", "last", "duration_s")} == {None}
+    assert "120 events of demo were counted by then, up to the hour of 2026" in some["effect"]
+    assert (none["whole"], none["estimated"], none["hours"]) == (False, 0, [])
+    assert "longer than 5 s: none was counted by then" in none["effect"]
 
 
 def make_bytes(event: Any) -> bytes:

@@ -3,6 +3,7 @@ rate`: what the API does, from a terminal."""
 
 import getpass
 import json
+import math
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Mapping
@@ -90,7 +91,8 @@ class Command(BaseCommand):
             raise SystemExit(INTERRUPTED) from None
 
     def _estimate(self, options: dict[str, Any]) -> None:
-        found = orders.preview(_order(options, reason=""), get_event_store())
+        order = _order(options, reason="")
+        found = orders.preview(order, get_event_store(), limit_s=math.inf)
         if self._as_json:
             self.stdout.write(json.dumps(preview_as_json(found)))
             return

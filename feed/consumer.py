@@ -19,6 +19,7 @@ from feed.errors import (
     UnknownSchema,
 )
 from feed.event import Event
+from feed.pinning import Pins, keep_pins
 from feed.ports import Feed, Record, TopicPartition
 from feed.refusals import MIN_RECORDS, Refusal, RefusalWriter
 from feed.topics import Group, Topic
@@ -84,6 +85,7 @@ class Lane:
     spacing_s: float = 0.02
     decode: Callable[[bytes], object] = decode
     """Gives an Event, or as much of it as the handler takes. Raises as `feed.codec.decode`."""
+    pins: Pins | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ class LaneConsumer:
     def __init__(
         self, feed: Feed, lane: Lane, *, clock: Clock, sleep: Callable[[float], object]
     ) -> None:
-        self.lane = lane
+        self.lane, self._feed = lane, feed
         self.announcer = Announcer(feed, lane.group, clock)
         self._clock = clock
         self._refusals = RefusalWriter(feed, lane.group, clock)
@@ -175,6 +177,12 @@ class LaneConsumer:
 
         Raises DataLoss, UnknownSchema, TooManyDeadLetters: stop, an operator decides.
         """
+        turn = self._batch(timeout_s=timeout_s)
+        if self.lane.pins is not None and not self._waiting.is_on():
+            self._keep_pins(self.lane.pins)
+        return turn
+
+    def _batch(self, *, timeout_s: float) -> Turn:
         if not self._waiting.is_over(timeout_s=timeout_s):
             return _NOTHING
         records: Sequence[Record] = ()
@@ -193,6 +201,22 @@ class LaneConsumer:
             self._waiting.put_back(records)
             self._most_records = MIN_RECORDS
         return Turn(records=len(records))
+
+    def _keep_pins(self, pins: Pins) -> None:
+        lane = self.lane
+        try:
+            keep_pins(
+                pins,
+                self._assigned,
+                feed=self._feed,
+                consumer=self._consumer,
+                group=lane.group,
+                topic=lane.topic,
+            )
+        except Backpressure as exc:
+            self._waiting.begin(exc, ())
+        except Fenced:
+            self._note_fenced()
 
     def keep_membership(self) -> None:
         """Heartbeat and rebalance without taking records: while it is not this lane's turn."""
@@ -257,6 +281,8 @@ class LaneConsumer:
 
     def on_assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """Ours from their committed positions on."""
+        if self.lane.pins is not None:
+            self.lane.pins.on_assigned()
         self._note_assigned(self._assigned | partitions)
         self._waiting.pause_assigned(partitions)
 

@@ -103,8 +103,12 @@ class ConsumeLoop:
         return all(self._has_passed(lane, bounds) for lane, bounds in targets)
 
     def _has_passed(self, lane: Lane, bounds: Mapping[int, PartitionBounds]) -> bool:
-        """Whether the group, whichever of its members, has committed past the ends. A position
-        short of an end with no record from there on has passed it too: offsets may have gaps."""
+        """Whether the group, whichever of its members, has committed past the ends and pinned what
+        it has to. A position short of an end with no record from there on has passed it too:
+        offsets may have gaps."""
+        places = frozenset(TopicPartition(lane.topic, partition) for partition in bounds)
+        if lane.pins is not None and lane.pins.missing(places) is not None:
+            return False
         committed = self._feed.committed(lane.group, lane.topic)
         for partition, bound in bounds.items():
             held = committed.get(partition)

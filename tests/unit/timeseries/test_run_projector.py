@@ -7,12 +7,15 @@ import pytest
 from django.core.management import call_command
 
 from feed.codec import encode
-from feed.ports import OutgoingRecord
+from feed.ports import OutgoingRecord, TopicPartition
 from feed.topics import Group, Topic
 from tests.builders import NOON_MS, make_event, make_project_name
 from tests.local_pipeline import LocalPipeline, local_pipeline
 from tests.series_builders import COUNT, make_query
 from timeseries.domain import Agg, Metric, PropertyField
+from timeseries.errors import GenerationDropped
+from timeseries.lifecycle import begin_generation, pins
+from timeseries.models import Generation
 from timeseries.slots import get_slots
 
 
@@ -81,3 +84,42 @@ def test_an_event_whose_properties_are_no_object_goes_to_the_dead_letters(
         make_query(project=project), generation=1, timeout_s=30.0
     ).groups
     assert whole.total == (1,)
+
+
+def test_a_drain_pins_every_partition_of_both_topics_in_the_generation_that_is_built(
+    pipeline: LocalPipeline,
+) -> None:
+    early, late = make_event(id="1"), make_event(id="2")
+    pipeline.publish_events([early])
+    pipeline.project()
+    generation = begin_generation()
+    pipeline.project()
+
+    pipeline.publish_events([late])
+    pipeline.project()
+
+    positions = {
+        TopicPartition(topic, partition): 0
+        for topic in (Topic.EVENTS, Topic.HISTORY)
+        for partition in pipeline.feed.bounds(topic)
+    }
+    held = pipeline.feed.committed(Group.PROJECTOR, Topic.EVENTS)
+    pinned = pins(generation)
+    assert pinned.keys() == positions.keys()
+    assert sum(pinned.values()) == 1
+    assert sum(each.position for each in held.values()) == 2
+    found = pipeline.series.versions("demo", [early.key, late.key], generation=generation)
+    assert found.keys() == {late.key}
+
+
+def test_a_start_frees_what_a_killed_drop_left(
+    pipeline: LocalPipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin_generation()
+    Generation.objects.filter(number=2).update(state=Generation.State.DROPPED)
+
+    pipeline.project()
+
+    assert "freed the dropped generation 2" in capsys.readouterr().err
+    with pytest.raises(GenerationDropped):
+        pipeline.series.ensure(2)

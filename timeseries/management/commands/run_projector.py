@@ -15,6 +15,8 @@ from timeseries.backends import get_series_store
 from timeseries.errors import SeriesBackpressure, SeriesError
 from timeseries.generations import written_generations
 from timeseries.history import HistoryProjector
+from timeseries.lifecycle import finish_drops
+from timeseries.pins import GenerationPins
 from timeseries.ports import Pace
 from timeseries.projector import Projector
 from timeseries.slots import get_slots
@@ -29,8 +31,11 @@ class Command(WorkerCommand):
     help = "Project events into the time-series view."
 
     def prepare(self) -> None:
-        """Make what the generations need. Raises Backpressure while the view is away."""
+        """Make what the generations need, and finish what a killed drop left. Raises Backpressure
+        while the view is away."""
         try:
+            for generation in finish_drops():
+                self.stderr.write(f"run_projector: freed the dropped generation {generation}")
             for generation in written_generations():
                 for sentence in get_series_store().ensure(generation):
                     self.stderr.write(f"run_projector: {sentence}")
@@ -68,4 +73,5 @@ def _lane(name: str, group: Group, topic: Topic, handler: Handler[Event], pace: 
         batch_records=pace.batch_records,
         little_records=pace.little_records,
         spacing_s=pace.spacing_s,
+        pins=GenerationPins(),
     )

@@ -86,11 +86,8 @@ class FenceReader:
         self._monotonic_s = monotonic_s
         self._known: dict[str, tuple[float, Fences]] = {}
 
-    def drops(self, record: Record) -> bool:
+    def drops(self, record: Record, origin: Origin) -> bool:
         """Whether the record counts for nothing. Raises django.db.Error."""
-        origin = origin_of(record)
-        if origin is None:
-            return False
         fences = self._fences(origin.replay)
         return fences.drop(origin.epoch, record.partition, record.offset)
 

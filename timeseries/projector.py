@@ -1,6 +1,6 @@
 """The projector: from deliveries of the feed to documents of the view, a batch at a time."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from django.db import Error as DjangoDatabaseError
@@ -12,7 +12,7 @@ from feed.crash_points import reach
 from feed.errors import Backpressure
 from feed.event import HOUR_MS, Event, record_version
 from timeseries.errors import SeriesBackpressure
-from timeseries.generations import written_generations
+from timeseries.generations import READER
 from timeseries.ports import Document, Refused, SeriesStore
 from timeseries.projection import Flattened, document, flatten
 from timeseries.slots import Observation, SlotRegistry, example_of, types_of
@@ -54,16 +54,21 @@ class Projector:
         those whose documents the store refuses. Raises Backpressure while the store or the
         registry's database can't take them.
         """
+        return self.project(lambda _generation: batch)
+
+    def project(self, part_for: Callable[[int], Iterable[Delivery] | None]) -> Sequence[Poison]:
+        """As `handle`, of what is for each generation; None writes nothing. The newest is asked for
+        first."""
         reach("projector.before_write")
         poison: dict[int, Poison] = {}
         changes: list[ChangedRange] = []
         try:
-            for generation in written_generations():
-                self._ensure(generation)
-                parts = self._parts(batch, generation, poison, changes)
-                write = self._store.restore if self._restores else self._store.write
-                refused = write(parts, generations=(generation,))  # 3 readable
-                poison |= _poison_of(batch, refused)
+            generations = READER.current()
+            for generation in reversed(generations.written):
+                part = part_for(generation)
+                if part is not None:
+                    is_seen = generation == generations.served
+                    poison |= self._write(part, generation, changes if is_seen else [])
         except SeriesBackpressure as exc:
             raise Backpressure(str(exc), retry_after_s=exc.retry_after_s) from exc
         except DjangoDatabaseError as exc:
@@ -80,6 +85,17 @@ class Projector:
         changes, self._changes = merge_ranges(self._changes), []
         return changes
 
+    def _write(
+        self, batch: Iterable[Delivery], generation: int, changes: list[ChangedRange]
+    ) -> dict[int, Poison]:
+        """What is refused for good, by id of the record; `changes` gets what readers will see."""
+        self._ensure(generation)
+        poison: dict[int, Poison] = {}
+        parts = self._parts(batch, generation, poison, changes)
+        write = self._store.restore if self._restores else self._store.write
+        refused = write(parts, generations=(generation,))  # 3 readable
+        return poison | _poison_of(batch, refused)
+
     def _ensure(self, generation: int) -> None:
         """A generation may come while we run, and the store may have been away when we began."""
         if generation not in self._ensured:
@@ -93,8 +109,7 @@ class Projector:
         poison: dict[int, Poison],
         changes: list[ChangedRange],
     ) -> Iterator[Sequence[Document]]:
-        """The batch's documents; what can't be projected goes to `poison`, once
-        however many generations there are."""
+        """The batch's documents; what can't be projected goes to `poison`."""
         for part in _chunks(batch):
             ready = _flattened(part, poison)
             changes += _changed(ready)

@@ -8,8 +8,8 @@ import pytest
 from feed.clock import Clock
 from feed.codec import encode
 from feed.errors import FeedUnavailable
-from feed.fences import FenceReader, Origin, fence, origin_of, read_fences
-from feed.ports import OutgoingRecord, Record
+from feed.fences import Origin, fence, read_fences
+from feed.ports import OutgoingRecord
 from feed.topics import Topic
 from replay import leases, services
 from replay.domain import Rate, State
@@ -84,20 +84,6 @@ def test_late_records_of_a_sleeper_are_dropped_those_before_stand(db: None) -> N
     assert not fences.drop(2, 0, 49)
     assert fences.drop(2, 0, 50)
     assert not fences.drop(3, 0, 999)
-
-
-def test_records_without_a_replay_are_never_dropped(db: None) -> None:
-    record = Record("history", 0, 0, 0, b"", b"")
-
-    assert origin_of(record) is None
-    assert not FenceReader().drops(record)
-
-
-@pytest.mark.parametrize("value", [b"", b"r", b"r:", b"r:x", b"\xff:1"])
-def test_a_header_that_says_nothing_drops_nothing(db: None, value: bytes) -> None:
-    record = Record("history", 0, 0, 0, b"", b"", (("replay", value),))
-
-    assert not FenceReader().drops(record)
 
 
 def test_the_projector_leaves_out_what_counts_for_nothing(pipeline: LocalPipeline) -> None:

@@ -18,7 +18,7 @@ from timeseries import projector as projector_module
 from timeseries.adapters.embedded import EmbeddedSeriesStore
 from timeseries.domain import Agg, Is, Metric, PropertyField
 from timeseries.errors import SeriesUnavailable
-from timeseries.generations import READER
+from timeseries.generations import READER, GenerationReader, Generations
 from timeseries.models import Generation
 from timeseries.ports import Document, Refused
 from timeseries.projector import MAX_RANGES, NOT_PROJECTABLE, Projector
@@ -255,10 +255,10 @@ def test_a_store_that_is_away_is_backpressure_and_nothing_is_announced(
 def test_a_database_that_gives_no_slots_is_backpressure(
     projector: Projector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def locked() -> tuple[int, ...]:
+    def locked(_reader: GenerationReader) -> Generations:
         raise OperationalError("database is locked")
 
-    monkeypatch.setattr(projector_module, "written_generations", locked)
+    monkeypatch.setattr(GenerationReader, "current", locked)
 
     with pytest.raises(Backpressure, match="database is locked"):
         projector.handle(deliver(make_event()))

@@ -13,6 +13,11 @@ def get_project(name: str) -> Project:
     return project
 
 
+def project_names() -> list[str]:
+    """Every project, ascending by code point whatever the database's order."""
+    return sorted(Project.objects.values_list("name", flat=True))
+
+
 def get_signing_key(kid: str) -> SigningKey:
     """Raises NotRegistered."""
     key = SigningKey.objects.select_related("project").filter(kid=kid).first()

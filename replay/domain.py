@@ -12,6 +12,8 @@ MAX_EVENT_NAMES = 100
 MAX_SPANS = 10_000
 MAX_EPS = 1_000_000
 DEFAULT_MAX_EPS = 2_000
+WHOLE_VIEW = ""
+"""The project of a rebuild: all of them. No project has such a name."""
 ID_CHARS = 32
 _TIME_DIGITS = 12
 
@@ -47,7 +49,7 @@ class Move(StrEnum):
 
 FINAL = frozenset({State.COMPLETED, State.COMPLETED_WITH_ERRORS, State.CANCELLED})
 """Nothing moves from here. A failed replay is not final: it can be tried again."""
-WORKED_ON = frozenset({State.ESTIMATING, State.RUNNING, State.CANCELLING})
+WORKED_ON = frozenset({State.ESTIMATING, State.RUNNING, State.VERIFYING, State.CANCELLING})
 """A replayer takes these and holds a lease on them."""
 
 LEGAL: Mapping[Move, frozenset[State]] = {
@@ -76,6 +78,10 @@ class Throttle(StrEnum):
     PROJECTION = "projection"
     FEED = "feed"
     WAREHOUSE = "warehouse"
+    VIEW = "view"
+    PINS = "pins"
+    SINK = "sink"
+    PROJECTOR = "projector"
 
 
 THROTTLE_WORDS: Mapping[Throttle, str] = {
@@ -84,6 +90,11 @@ THROTTLE_WORDS: Mapping[Throttle, str] = {
     Throttle.PROJECTION: "the projector is 30 seconds of work behind it",
     Throttle.FEED: "the feed takes no records now",
     Throttle.WAREHOUSE: "the warehouse does not answer",
+    Throttle.VIEW: "the view does not answer",
+    Throttle.PINS: "no projector has said yet, for every partition, from where it writes the new "
+    "generation",
+    Throttle.SINK: "the sink has not stored yet what the feed holds",
+    Throttle.PROJECTOR: "the projector has not shown yet what the feed holds",
 }
 
 

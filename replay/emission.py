@@ -18,11 +18,11 @@ from feed.ports import Feed, OutgoingRecord
 from feed.ticket import Logged, Ticket
 from feed.topics import Group, Topic
 from replay import leases, progress
-from replay.domain import State, Throttle
+from replay.domain import Source, State, Throttle
 from replay.leases import Lease
 from replay.models import Replay
 from replay.pacing import MovingRate, Pace
-from replay.rows import Cursor, cursor_as_json, cursor_of, rate_of, source_of, windows
+from replay.rows import Cursor, cursor_as_json, cursor_of, rate_of, sources_of, windows
 from replay.tending import NAP_S, Held, Interrupted, Tending, history_positions, live_lag_s
 from warehouse.errors import StoreBackpressure
 from warehouse.ports import Checkpoint, EventStore, Page, Row, ScanWindow
@@ -65,8 +65,8 @@ class Emission:
         """`waits_for_projector`: also for one that does not run."""
         self._waits_for_projector = waits_for_projector
         self._lease, self._feed, self._store, self._clock = lease, feed, store, clock
-        self._source, self._cursor = source_of(row), cursor_of(row)
-        self._headers = Origin(lease.replay, lease.epoch).headers()
+        self._sources, self._cursor = sources_of(row), cursor_of(row)
+        self._headers = Origin(lease.replay, lease.epoch, row.generation).headers()
         self._emitted, self._projected = row.emitted, row.projected
         self._read = row.emitted
         self._marks = progress.from_json(row.marks)
@@ -102,9 +102,18 @@ class Emission:
     # -- out of the warehouse --
 
     def _emit(self) -> None:
-        first = self._cursor.span if self._cursor else 0
-        after = self._cursor.checkpoint if self._cursor else None
-        for span, window in enumerate(windows(self._source)[first:], first):
+        """From the cursor on; a project that came behind it has all its events from live writes."""
+        start = self._cursor
+        for source in self._sources:
+            if start is None or source.project > start.project:
+                self._emit_source(source, None)
+            elif source.project == start.project:
+                self._emit_source(source, start)
+
+    def _emit_source(self, source: Source, start: Cursor | None) -> None:
+        first = start.span if start else 0
+        after = start.checkpoint if start else None
+        for span, window in enumerate(windows(source)[first:], first):
             for page in self._pages(window, after):
                 self._emit_page(span, page)
             after = None
@@ -126,8 +135,9 @@ class Emission:
         start = 0
         while start < len(page.rows):
             end = start + self._permitted(len(page.rows) - start)
-            last = Checkpoint(page.checkpoint.partition, page.rows[end - 1].key)
-            self._send(page.rows[start:end], Cursor(span, last))
+            last = page.rows[end - 1]
+            checkpoint = Checkpoint(page.checkpoint.partition, last.key)
+            self._send(page.rows[start:end], Cursor(last.project, span, checkpoint))
             start = end
 
     def _permitted(self, wanted: int) -> int:

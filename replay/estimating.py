@@ -1,6 +1,6 @@
 """What a replay would emit: counted in the warehouse, hour by hour, before anything is."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from feed.event import HOUR_MS
@@ -28,6 +28,26 @@ class Estimate:
     def duration_s(self, rate: Rate) -> float | None:
         """Seconds at the rate chosen; None where that has no limit."""
         return self.count / rate.max_eps if rate.max_eps else None
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What the estimates of several sources come to."""
+
+    count: int = 0
+    size_bytes: int = 0
+    first_ms: int | None = None
+    last_ms: int | None = None
+
+    def plus(self, found: Estimate) -> "Total":
+        """With another one."""
+        firsts, lasts = (self.first_ms, found.first_ms), (self.last_ms, found.last_ms)
+        return Total(
+            self.count + found.count,
+            self.size_bytes + found.size_bytes,
+            min((time for time in firsts if time is not None), default=None),
+            max((time for time in lasts if time is not None), default=None),
+        )
 
 
 class EstimateStopped(Exception):
@@ -65,6 +85,16 @@ def _measured(
         _last_ms(store, source, hours[-1].hour_ms, go_on),
         round(count * _mean_bytes(store, source, hours, go_on)),
     )
+
+
+def estimate_all(
+    store: EventStore, sources: Iterable[Source], *, go_on: Callable[[], bool] = lambda: True
+) -> Total:
+    """Count one after the other; the hours of one are held at a time. Raises as `estimate`."""
+    total = Total()
+    for source in sources:
+        total = total.plus(estimate(store, source, go_on=go_on))
+    return total
 
 
 def count_hours(

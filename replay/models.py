@@ -18,9 +18,10 @@ class Replay(models.Model):
 
     `spans` narrows [from_ms, to_ms) to parts of it, as [[from_ms, to_ms], ...];
     empty for the whole.
-    `generation` is the target of a rebuild, null in place. `estimated` is null until counted.
-    `cursor` is where the scan stands, as [span, hour_ms, shard, last key in hex], null at the
-    start: everything up to it was emitted.
+    `generation` is the target of a rebuild, null in place: a rebuild replays all times of all
+    projects, and its `project` is empty. `estimated` is null until counted.
+    `cursor` is where the scan stands, as [span, hour_ms, shard, last key in hex, project], null at
+    the start: everything up to it was emitted.
     `emitted`, `read` and `cursor` change together, fenced by `epoch`; `marks` says how far the
     history group must come for how many of them to be projected (see `progress`).
     """
@@ -94,7 +95,7 @@ class Replay(models.Model):
         default_permissions = ("view",)
 
     def __str__(self) -> str:
-        return f"replay {self.id} of {self.project} ({self.state})"
+        return f"replay {self.id} of {self.project or 'the whole view'} ({self.state})"
 
 
 class ReplayLogEntry(models.Model):

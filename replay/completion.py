@@ -1,5 +1,5 @@
 """What is emitted becomes what is projected: nobody holds a replay that drains, whoever looks may
-say that it is done."""
+say that it is done; a rebuild is verified then."""
 
 from django.db.models import QuerySet
 
@@ -8,7 +8,7 @@ from feed.errors import FeedError
 from feed.fences import count_refusals
 from feed.ports import Feed
 from replay import journal, progress
-from replay.domain import State
+from replay.domain import Mode, State
 from replay.journal import Actor
 from replay.models import Replay
 from replay.tending import history_positions
@@ -31,7 +31,7 @@ def settle(feed: Feed, actor: Actor, *, clock: Clock) -> None:
             progress.from_json(row.marks), committed, projected=row.projected
         )
         if row.state == State.DRAINING.value and not stands.pending:
-            _complete(row, stands.projected, actor, now_ms=clock.now_ms())
+            _drained(row, stands.projected, actor, now_ms=clock.now_ms())
         elif stands.projected != row.projected:
             _as_seen(row).update(projected=stands.projected, marks=progress.as_json(stands.pending))
 
@@ -41,18 +41,30 @@ def _as_seen(row: Replay) -> "QuerySet[Replay]":
     return Replay.objects.filter(pk=row.pk, state=row.state, epoch=row.epoch, worker="")
 
 
-def _complete(row: Replay, projected: int, actor: Actor, *, now_ms: int) -> None:
-    refused = count_refusals([row.id])[row.id]
-    after = State.COMPLETED_WITH_ERRORS if refused else State.COMPLETED
+def _drained(row: Replay, projected: int, actor: Actor, *, now_ms: int) -> None:
+    after, refused = ended(row)
+    is_rebuild = row.mode == Mode.NEW_GENERATION.value
+    if is_rebuild:
+        after = State.VERIFYING
     done = _as_seen(row).update(
-        state=after.value, projected=projected, marks=[], finished_at_ms=now_ms
+        state=after.value,
+        projected=projected,
+        marks=[],
+        finished_at_ms=None if is_rebuild else now_ms,
     )
     if done:
         detail = f"{row.emitted} events emitted, {refused} refused by the view"
         journal.note(
-            *(row.id, actor, "complete"),
+            *(row.id, actor, "work" if is_rebuild else "complete"),
             at_ms=now_ms,
             before=State.DRAINING,
             after=after,
             detail=detail,
         )
+
+
+def ended(row: Replay) -> tuple[State, int]:
+    """How a replay ends of which everything was projected that the view did not refuse, and how
+    much it refused."""
+    refused = count_refusals([row.id])[row.id]
+    return State.COMPLETED_WITH_ERRORS if refused else State.COMPLETED, refused

@@ -1,6 +1,7 @@
 """Who works on a replay: leases that end by themselves, and epochs that a sleeper's late write
 does not pass. Every write of a replayer names the epoch under which it holds the replay."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.db.models import Q
@@ -22,13 +23,13 @@ class Lease:
     epoch: int
 
 
-def claim(worker: str, *, now_ms: int) -> Replay | None:
-    """Take the longest waiting replay that nobody works on; its row shows the new epoch. What
-    `worker` itself held before is free: it works on one at a time."""
+def claim(worker: str, *, now_ms: int, but: Collection[str] = ()) -> Replay | None:
+    """Take the longest waiting replay that nobody works on, `but` these; its row shows the new
+    epoch. What `worker` itself held before is free: it works on one at a time."""
     waiting = Replay.objects.filter(
         Q(worker="") | Q(worker=worker) | Q(lease_until_ms__lt=now_ms),
         state__in=[state.value for state in WORKED_ON],
-    )
+    ).exclude(pk__in=but)
     for row in waiting.order_by("started_at_ms", "id"):
         seen = Replay.objects.filter(
             pk=row.pk, epoch=row.epoch, state=row.state, lease_until_ms=row.lease_until_ms

@@ -26,7 +26,7 @@ from replay.domain import (
     new_replay_id,
 )
 from replay.errors import InvalidReplay, KeyReused
-from replay.estimating import Estimate, EstimateStopped, estimate
+from replay.estimating import Estimate, EstimateStopped, Total, estimate
 from replay.journal import Actor
 from replay.models import MAX_ACTOR_CHARS, Replay
 from replay.services import CLOCK, check_rate
@@ -227,7 +227,7 @@ def _estimate_within(limit_s: float, source: Source, store: EventStore) -> Estim
     return estimate(store, source, go_on=lambda: time.monotonic() < until_s)
 
 
-def estimate_columns(found: Estimate) -> dict[str, int | None]:
+def estimate_columns(found: Estimate | Total) -> dict[str, int | None]:
     """What a row keeps of an estimate."""
     return {
         "estimated": found.count,

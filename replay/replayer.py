@@ -11,8 +11,9 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, transaction
 
 from feed.clock import Clock
 from feed.crash_points import reach
@@ -24,21 +25,33 @@ from replay import completion, journal, leases
 from replay.domain import WORKED_ON, State
 from replay.emission import Emission
 from replay.errors import LeaseLost
-from replay.estimating import EstimateStopped, estimate
+from replay.estimating import EstimateStopped, Total, estimate_all
+from replay.gate import Gate
 from replay.journal import Actor, Via
 from replay.leases import Lease
 from replay.models import Replay
 from replay.orders import estimate_columns
-from replay.rows import source_of
-from replay.tending import Interrupted, Tending
+from replay.rows import sources_of
+from replay.tending import Interrupted, Tending, Unattended
+from replay.verifying import Findings, Verifying
+from timeseries.generations import mark_ready
+from timeseries.ports import SeriesStore
 from warehouse.errors import StoreBackpressure
 from warehouse.ports import EventStore
 
 IDLE_S = 0.5
 MAX_NAME_CHARS = 100
 INTERNAL_ERROR = "internal_error"
+GENERATION_DIFFERS = "generation_differs"
 
 logger = logging.getLogger(__name__)
+
+
+class _Left(NamedTuple):
+    """How a replay was left, and what is to be said of it."""
+
+    state: State
+    detail: str = ""
 
 
 class Replayer:
@@ -48,19 +61,21 @@ class Replayer:
         self,
         feed: Feed,
         store: EventStore,
+        series: SeriesStore,
         *,
         stop: threading.Event,
         note_progress: Callable[[], object] = lambda: None,
         clock: Clock | None = None,
     ) -> None:
-        self._feed, self._store, self._stop = feed, store, stop
+        self._feed, self._store, self._series, self._stop = feed, store, series, stop
         self._note_progress, self._once = note_progress, False
         self._clock = clock or Clock()
         self._actor = Actor(_name(), Via.REPLAYER)
+        self._unattended: set[str] = set()
 
     def run(self, *, once: bool = False) -> None:
         """Until `stop` is set; with `once`, until no replay waits for a replayer: then a projector
-        that does not run is not waited for either.
+        or a sink that does not run is not waited for either.
 
         Raises Backpressure and Django's OperationalError while an engine or the database is away,
         and whatever a bug raises.
@@ -68,7 +83,8 @@ class Replayer:
         self._once = once
         while not self._stop.is_set():
             completion.settle(self._feed, self._actor, clock=self._clock)
-            row = leases.claim(self._actor.name, now_ms=self._clock.now_ms())
+            now_ms = self._clock.now_ms()
+            row = leases.claim(self._actor.name, now_ms=now_ms, but=self._unattended)
             if row is not None:
                 self._work(row)
             elif once:
@@ -81,9 +97,12 @@ class Replayer:
         lease = Lease(row.id, self._actor.name, row.epoch)
         before = State(row.state)
         try:
-            after = self._work_in_state(row, lease)
+            left = self._work_in_state(row, lease)
         except LeaseLost as exc:
             logger.warning("%s", exc, extra={"action": "lease_lost", "replay": row.id})
+        except Unattended:
+            leases.release(lease)
+            self._unattended.add(row.id)
         except (Backpressure, OperationalError, InterfaceError):
             raise  # it passes: the lease ends by itself, or is taken up again by this process
         except Exception as exc:
@@ -91,22 +110,37 @@ class Replayer:
             raise
         else:
             self._note_progress()
-            self._note(row.id, before, after)
+            self._note(row.id, before, left)
 
-    def _work_in_state(self, row: Replay, lease: Lease) -> State:
+    def _work_in_state(self, row: Replay, lease: Lease) -> _Left:
         match State(row.state):
             case State.CANCELLING:  # whoever worked on it died before it could say so
                 now_ms = self._clock.now_ms()
                 leases.move(lease, State.CANCELLING, State.CANCELLED, finished_at_ms=now_ms)
-                return State.CANCELLED
+                return _Left(State.CANCELLED)
             case State.ESTIMATING:
-                return self._count(row, lease)
+                return _Left(self._count(row, lease))
+            case State.VERIFYING:
+                return self._verify(row, lease)
             case _:
-                return self._emit(row, lease)
+                return _Left(self._emit(row, lease))
 
     def _emit(self, row: Replay, lease: Lease) -> State:
+        if row.generation is not None:
+            gate = Gate(
+                *(lease, row.generation),
+                feed=self._feed,
+                stop=self._stop,
+                clock=self._clock,
+                waits_for_workers=not self._once,
+            )
+            try:
+                gate.wait()
+            except Interrupted:
+                return self._let_go(lease)
+            reach("replay.after_gate")
         ends = {part: bound.end for part, bound in self._feed.bounds(Topic.HISTORY).items()}
-        fence(Origin(lease.replay, lease.epoch), ends)
+        fence(Origin(lease.replay, lease.epoch, row.generation), ends)
         reach("replay.after_fence")
         emission = Emission(
             *(row, lease),
@@ -126,20 +160,17 @@ class Replayer:
             return True
 
         try:
-            found = estimate(self._store, source_of(row), go_on=go_on)
+            found = estimate_all(self._store, sources_of(row), go_on=go_on)
         except (Interrupted, EstimateStopped):
-            done = {"finished_at_ms": self._clock.now_ms()}
-            if leases.move(lease, State.CANCELLING, State.CANCELLED, **done):
-                return State.CANCELLED
-            return State(leases.release(lease).state)
+            return self._let_go(lease)
         except StoreBackpressure as exc:
             return self._wait_for_store(lease, tending, exc)
-        return self._counted(row, lease, estimate_columns(found))
+        return self._counted(row, lease, found)
 
-    def _counted(self, row: Replay, lease: Lease, columns: dict[str, int | None]) -> State:
+    def _counted(self, row: Replay, lease: Lease, found: Total) -> State:
         after = State.READY if row.started_at_ms is None else State.RUNNING
-        changes: dict[str, object] = dict(columns)
-        if not columns["estimated"]:
+        changes: dict[str, object] = dict(estimate_columns(found))
+        if not found.count and row.generation is None:
             after = State.COMPLETED
             changes["finished_at_ms"] = self._clock.now_ms()
         if leases.move(lease, State.ESTIMATING, after, **changes):
@@ -152,6 +183,44 @@ class Replayer:
             tending.nap(reason.retry_after_s)
         return State(leases.release(lease).state)
 
+    def _let_go(self, lease: Lease) -> State:
+        done = {"finished_at_ms": self._clock.now_ms()}
+        if leases.move(lease, State.CANCELLING, State.CANCELLED, **done):
+            return State.CANCELLED
+        return State(leases.release(lease).state)
+
+    def _verify(self, row: Replay, lease: Lease) -> _Left:
+        generation = row.generation or 0
+        verifying = Verifying(
+            *(lease, generation),
+            feed=self._feed,
+            store=self._store,
+            series=self._series,
+            stop=self._stop,
+            clock=self._clock,
+            waits_for_workers=not self._once,
+        )
+        try:
+            found = verifying.run()
+        except Interrupted:
+            return _Left(self._let_go(lease))
+        reach("replay.before_verdict")
+        return self._judged(row, lease, found)
+
+    def _judged(self, row: Replay, lease: Lease, found: Findings) -> _Left:
+        after, refused = completion.ended(row)
+        detail = f"{found.sentence()}; {refused} events refused by the view"
+        changes: dict[str, object] = {"finished_at_ms": self._clock.now_ms()}
+        if found.different:
+            after = State.FAILED
+            changes |= {"error_code": GENERATION_DIFFERS, "error_detail": detail}
+        with transaction.atomic():
+            if not leases.move(lease, State.VERIFYING, after, **changes):
+                return _Left(self._let_go(lease))
+            if after is not State.FAILED:
+                mark_ready(row.generation or 0)
+        return _Left(after, detail)
+
     def _fail(self, lease: Lease, error: Exception) -> None:
         """In whatever state it is; a lease that is lost is another's affair."""
         detail = f"{type(error).__name__}: {error}"
@@ -159,12 +228,14 @@ class Replayer:
         finished_at_ms = self._clock.now_ms()
         for before in WORKED_ON:
             if leases.move(lease, before, State.FAILED, finished_at_ms=finished_at_ms, **changes):
-                self._note(lease.replay, before, State.FAILED, detail)
+                self._note(lease.replay, before, _Left(State.FAILED, detail))
 
-    def _note(self, replay: str, before: State, after: State, detail: str = "") -> None:
+    def _note(self, replay: str, before: State, left: _Left) -> None:
         """What the replayer itself changed; what people changed they have noted."""
+        after, detail = left
         by_itself = {State.READY, State.RUNNING, State.DRAINING, State.CANCELLED, State.FAILED}
-        if before is after or after not in by_itself | {State.COMPLETED}:
+        by_itself |= {State.COMPLETED, State.COMPLETED_WITH_ERRORS}
+        if before is after or after not in by_itself:
             return
         at_ms = self._clock.now_ms()
         journal.note(

@@ -27,6 +27,10 @@ class Interrupted(Exception):
     """The replay is to stop here: paused, cancelled, or the process ends."""
 
 
+class Unattended(Exception):
+    """It waits for workers that do not run, and that were not to be waited for."""
+
+
 class Tending:
     """Keeps one lease. `columns` gives what is saved, `heard` gets the row as saved, `look` is
     called about once a second; all on the calling thread."""

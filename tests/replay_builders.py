@@ -75,7 +75,8 @@ def started(pipeline: LocalPipeline, order: orders.Order | None = None) -> Repla
 
 def make_replayer(pipeline: LocalPipeline, stop: threading.Event | None = None) -> Replayer:
     """A replayer of this process."""
-    return Replayer(pipeline.feed, pipeline.events, stop=stop or threading.Event())
+    stop = stop or threading.Event()
+    return Replayer(pipeline.feed, pipeline.events, pipeline.series, stop=stop)
 
 
 def run_to_the_end(pipeline: LocalPipeline) -> None:

@@ -1,7 +1,7 @@
 """Reads warehouse and view side by side, a page of each at a time."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from feed.event import first_key_at, key_hash
@@ -18,21 +18,26 @@ PAGE_ENTRIES = 5_000
 @dataclass(frozen=True, slots=True)
 class Sides:
     """One project in the warehouse and in one generation of the view. What it reads raises
-    StoreUnavailable, SeriesUnavailable, QueryTimeout."""
+    StoreUnavailable, SeriesUnavailable, QueryTimeout. `tick` is called again and again meanwhile,
+    and what it raises passes through."""
 
     project: str
     generation: int
     events: EventStore
     series: SeriesStore
+    tick: Callable[[], object] = lambda: None
 
     def hours(self, span: Span) -> Iterator[HourPair]:
         """Figures by hour, ascending, of what lies in the span; hours without anything are
         absent."""
         window = ScanWindow(self.project, *span)
-        return hour_pairs(
+        pairs = hour_pairs(
             self.events.hours(window),
             self.series.hours(self.project, *span, generation=self.generation),
         )
+        for pair in pairs:
+            self.tick()
+            yield pair
 
     def differences(self, span: Span, *, after: bytes | None) -> Iterator[Difference]:
         """The keys above `after` that differ, ascending, within a span of one hour."""
@@ -47,6 +52,7 @@ class Sides:
         window = ScanWindow(self.project, *span)
         start = Checkpoint(shard, after or first_key_at(shard.hour_ms))
         for page in self.events.scan(window, after=start, page_rows=PAGE_ROWS):
+            self.tick()
             if page.checkpoint.partition != shard:
                 return
             for row in page.rows:
@@ -61,6 +67,7 @@ class Sides:
                 after=after,
                 limit=PAGE_ENTRIES,
             )
+            self.tick()
             yield from entries
             if len(entries) < PAGE_ENTRIES:
                 return

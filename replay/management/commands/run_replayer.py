@@ -4,6 +4,7 @@ from feed.ports import Feed
 from feed.topics import Group, Topic
 from feed.worker import WorkerCommand, Working, configured
 from replay.replayer import Replayer
+from timeseries.backends import get_series_store
 from warehouse.backends import get_event_store
 
 
@@ -14,7 +15,10 @@ class Command(WorkerCommand):
 
     def work(self, feed: Feed, working: Working) -> None:
         """Work on replays; with `--once`, until none waits for a replayer."""
-        store = configured(get_event_store)
-        replayer = Replayer(feed, store, stop=working.stop, note_progress=working.note_progress)
+        replayer = Replayer(
+            *(feed, configured(get_event_store), configured(get_series_store)),
+            stop=working.stop,
+            note_progress=working.note_progress,
+        )
         working.begin([(Group.PROJECTOR_HISTORY, Topic.HISTORY)], "working on replays")
         replayer.run(once=working.once)

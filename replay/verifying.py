@@ -1,0 +1,167 @@
+"""A rebuild's last step: all that the warehouse holds against the generation that was built, hour
+by hour, as reconcile does. What is only on its way is no difference."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from access.lookups import project_names
+from feed.clock import Clock
+from feed.errors import Backpressure
+from feed.event import HOUR_MS
+from feed.ports import Feed
+from feed.topics import Group
+from replay.domain import Span, State, Throttle
+from replay.leases import Lease
+from replay.rows import ALL_TIMES
+from replay.tending import Held, Tending, Unattended
+from replay.verification.outcome import Hour
+from replay.verification.outcome import State as Compared
+from replay.verification.passing import Passing
+from replay.verification.reconciliation import Reconciliation
+from replay.verification.sides import Sides
+from timeseries.errors import QueryTimeout, SeriesBackpressure
+from timeseries.ports import SeriesStore
+from warehouse.errors import StoreBackpressure
+from warehouse.ports import EventStore
+
+ENOUGH_HOURS = 100
+"""No more are looked for once so many differ."""
+NAMED_HOURS = 10
+RETRY_S = 1.0
+_BEHIND = {Group.SINK: Throttle.SINK, Group.PROJECTOR: Throttle.PROJECTOR}
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a verification found: how much was compared, and the hours that differ, in words."""
+
+    hour_count: int = 0
+    event_count: int = 0
+    different: list[str] = field(default_factory=list)
+
+    def add(self, project: str, hour: Hour) -> None:
+        """Count an hour in."""
+        self.hour_count += 1
+        self.event_count += hour.counts.warehouse
+        if hour.state is Compared.DIFFERENT:
+            self.different.append(_named(project, hour))
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether looking further would tell nobody more."""
+        return len(self.different) >= ENOUGH_HOURS
+
+    def sentence(self) -> str:
+        """In words."""
+        if not self.different:
+            return f"equal: {self.event_count} events in {self.hour_count} hours"
+        count, named = len(self.different), "; ".join(self.different[:NAMED_HOURS])
+        many = f"at least {count}" if self.is_enough else f"{count}"
+        more = ", …" if count > NAMED_HOURS else ""
+        return f"warehouse and generation differ in {many} of the hours: {named}{more}"
+
+
+def _named(project: str, hour: Hour) -> str:
+    counts = hour.counts
+    at = datetime.fromtimestamp(hour.hour_ms / 1000, UTC)
+    kinds = (
+        f"{number} {kind}"
+        for kind, number in (
+            *(("missing", counts.missing), ("changed", counts.changed)),
+            ("extra", counts.extra),
+        )
+        if number
+    )
+    return f"{project} {at:%Y-%m-%dT%H:00Z} ({', '.join(kinds)})"
+
+
+class Verifying:
+    """Of one claimed rebuild. Used from one thread, once."""
+
+    def __init__(
+        self,
+        lease: Lease,
+        generation: int,
+        *,
+        feed: Feed,
+        store: EventStore,
+        series: SeriesStore,
+        stop: threading.Event,
+        clock: Clock,
+        waits_for_workers: bool,
+    ) -> None:
+        """`waits_for_workers`: also for a sink and a projector that do not run."""
+        self._generation = generation
+        self._feed, self._store, self._series = feed, store, series
+        self._waits_for_workers = waits_for_workers
+        self._held = Held(clock.monotonic_s)
+        self._behind = Throttle.PROJECTOR
+        self._tending = Tending(
+            *(lease, State.VERIFYING),
+            stop=stop,
+            clock=clock,
+            columns=lambda: {"throttled_by": self._held.tell()},
+        )
+        self._findings = Findings()
+
+    def run(self) -> Findings:
+        """Compare every project. An engine that is away, and a group that is behind, are waited
+        for. Raises Interrupted, LeaseLost, Unattended."""
+        self._insist(lambda: self._series.ensure(self._generation))
+        for project in project_names():
+            self._compare(project)
+            if self._findings.is_enough:
+                break
+        return self._findings
+
+    def _compare(self, project: str) -> None:
+        start_ms = ALL_TIMES[0].from_ms
+
+        def go_on() -> bool:
+            nonlocal start_ms
+            for hour in self._reconciliation(project, start_ms).hours():
+                if hour.state is Compared.LAGGING:
+                    return False
+                self._findings.add(project, hour)
+                start_ms = hour.hour_ms + HOUR_MS
+                if self._findings.is_enough:
+                    break
+            return True
+
+        while not self._insist(go_on):
+            if not self._waits_for_workers:
+                raise Unattended
+            self._wait(self._behind, RETRY_S)
+
+    def _reconciliation(self, project: str, start_ms: int) -> Reconciliation:
+        sides = Sides(
+            *(project, self._generation, self._store, self._series), tick=self._tending.tick
+        )
+        passing = Passing(self._feed, wait_s=float("inf"), tell=self._note_behind)
+        return Reconciliation(sides, Span(start_ms, ALL_TIMES[0].to_ms), passing, most_kept=0)
+
+    def _insist(self, work: Callable[[], object]) -> object:
+        """What `work` returns, once every engine that it needs answers."""
+        while True:
+            try:
+                return work()
+            except StoreBackpressure as exc:
+                self._wait(Throttle.WAREHOUSE, exc.retry_after_s)
+            except SeriesBackpressure as exc:
+                self._wait(Throttle.VIEW, exc.retry_after_s)
+            except QueryTimeout:
+                self._wait(Throttle.VIEW, RETRY_S)
+            except Backpressure as exc:
+                self._wait(Throttle.FEED, exc.retry_after_s)
+
+    def _wait(self, cause: Throttle, seconds: float) -> None:
+        self._held.note(cause, seconds)
+        self._tending.nap(seconds)
+
+    def _note_behind(self, group: Group, _: int) -> None:
+        """Told again and again while a group is waited for."""
+        self._behind = _BEHIND[group]
+        self._held.note(self._behind, RETRY_S)
+        self._tending.tick()

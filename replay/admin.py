@@ -14,7 +14,7 @@ from replay import admin_words as words
 from replay.admin_detail import DetailPages
 from replay.admin_order import OrderPages
 from replay.admin_site import REQUEST, may_see
-from replay.domain import FINAL, Move, State, Worker
+from replay.domain import FINAL, Mode, Move, State, Worker
 from replay.models import Replay
 from replay.reports import worker_of
 from replay.services import CLOCK
@@ -57,7 +57,7 @@ class AskedSince(ListFilter):
 class ReplayAdmin(Pages):
     """Rows are made and moved by the service alone."""
 
-    list_display = ("asked_at", "status", "project", "requested_by", "progress", "period", "names")
+    list_display = ("asked_at", "status", "what", "requested_by", "progress", "period", "names")
     list_filter = ("state", AskedSince, "requested_by", "project")
     search_fields = ("id__exact", "reason", "requested_by")
     search_help_text = "A replay's id, words of its reason, or who asked for it"
@@ -152,9 +152,17 @@ class ReplayAdmin(Pages):
             '<span class="weir-state" data-state="{}">{}</span>', row.state, words_of_it
         )
 
+    @admin.display(description="project", ordering="project")
+    def what(self, row: Replay) -> str:
+        """Or the generation that is built of all of them."""
+        is_rebuild = row.mode == Mode.NEW_GENERATION.value
+        return f"all: generation {row.generation}" if is_rebuild else row.project
+
     @admin.display(description="range, UTC", ordering="from_ms")
-    def period(self, row: Replay) -> SafeString:
+    def period(self, row: Replay) -> str:
         """Both ends."""
+        if row.mode == Mode.NEW_GENERATION.value:
+            return "all times"
         return format_html("{} –<br>{}", words.hour(row.from_ms), words.hour(row.to_ms))
 
     @admin.display(description="events")

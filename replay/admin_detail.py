@@ -4,6 +4,7 @@ call of the service by POST."""
 import time
 from collections.abc import Callable
 from http import HTTPStatus
+from itertools import chain
 from typing import Any
 
 from django.contrib import messages
@@ -32,7 +33,7 @@ from replay.estimating import EstimateStopped, count_hours
 from replay.journal import Actor
 from replay.models import Replay
 from replay.reports import report
-from replay.rows import source_of
+from replay.rows import sources_of
 from warehouse.backends import get_event_store
 from warehouse.errors import StoreBackpressure
 
@@ -65,7 +66,7 @@ class DetailPages(ReplaySite):
             "buttons": _buttons(request, now["moves"]),
             "rate": rate if may(request, Move.RATE) else None,
         }
-        return self.page(request, "detail", f"Replay of {row.project}", context)
+        return self.page(request, "detail", words.title(row), context)
 
     def progress(self, request: HttpRequest, replay: str) -> HttpResponse:
         """What moves of the page, as JSON, asked for every second; 403 when nobody is signed in
@@ -82,10 +83,11 @@ class DetailPages(ReplaySite):
             return _refused("You may not see replays, or your session has ended.")
         context: dict[str, Any] = {"is_moving": True}  # Any: a template's context
         until_s = time.monotonic() + COUNT_S
-        source = source_of(_row(replay))
+        store = get_event_store()
         try:
-            counts = count_hours(
-                get_event_store(), source, go_on=lambda: time.monotonic() < until_s
+            counts = chain.from_iterable(
+                count_hours(store, source, go_on=lambda: time.monotonic() < until_s)
+                for source in sources_of(_row(replay))
             )
             context["bars"] = bars_of(counts)
         except StoreBackpressure:

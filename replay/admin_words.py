@@ -4,8 +4,9 @@ time it moves."""
 from datetime import UTC, datetime
 from typing import Any
 
+from feed.event import LAST_KEY_MS
 from replay.bars import DAY_MS
-from replay.domain import FINAL, THROTTLE_WORDS, Move, State, Throttle, Worker
+from replay.domain import FINAL, THROTTLE_WORDS, Mode, Move, State, Throttle, Worker
 from replay.models import Replay, ReplayLogEntry
 from replay.reports import Report
 from replay.rows import cursor_of, source_of
@@ -122,18 +123,33 @@ def of(done: int, whole: int | None) -> str:
     return f"{done:,} of {whole:,}{share}"
 
 
+def title(row: Replay) -> str:
+    """Of its page."""
+    if row.mode == Mode.NEW_GENERATION.value:
+        return f"Rebuild of the view: generation {row.generation}"
+    return f"Replay of {row.project}"
+
+
 def what(row: Replay) -> dict[str, str]:
     """What of a replay never changes."""
+    return {
+        **_source(row),
+        "Target": "the view as it is" if row.generation is None else f"generation {row.generation}",
+        "Reason": row.reason,
+        "Asked for by": row.requested_by,
+        "Asked for at, UTC": utc(row.created_at_ms),
+    }
+
+
+def _source(row: Replay) -> dict[str, str]:
+    if row.mode == Mode.NEW_GENERATION.value:
+        return {"Project": "all of them", "Events": "all, of all times"}
     spans = len(source_of(row).spans)
     return {
         "Project": row.project,
         "From, UTC": utc(row.from_ms),
         "To, UTC": utc(row.to_ms) + (f", in {spans} parts" if spans > 1 else ""),
         "Events": ", ".join(row.events) or "all",
-        "Target": "the view as it is" if row.generation is None else f"generation {row.generation}",
-        "Reason": row.reason,
-        "Asked for by": row.requested_by,
-        "Asked for at, UTC": utc(row.created_at_ms),
     }
 
 
@@ -147,7 +163,7 @@ def _worker(found: Report) -> str:
 
 def _throttled(found: Report) -> str:
     name = found.row.throttled_by
-    if not name or found.row.state != State.RUNNING.value:
+    if not name or State(found.row.state) not in (State.RUNNING, State.VERIFYING):
         return ""
     return f"Speed: {THROTTLE_WORDS[Throttle(name)]}."
 
@@ -172,6 +188,8 @@ def _log_line(entry: ReplayLogEntry) -> list[str]:
 def _scanned_ms(row: Replay, state: State) -> int | None:
     """Hours before this one are emitted, this one in part; None before the first."""
     if state in _EMITTED:
-        return row.to_ms + DAY_MS  # past the end of the last bar
+        return max(row.to_ms, LAST_KEY_MS if row.generation else 0) + DAY_MS  # past the end of the last bar
+    if row.mode == Mode.NEW_GENERATION.value:
+        return None  # one project after the other: no hour is done before the last
     cursor = cursor_of(row)
     return None if cursor is None else cursor.checkpoint.partition.hour_ms

@@ -12,8 +12,8 @@ MAX_EVENT_NAMES = 100
 MAX_SPANS = 10_000
 MAX_EPS = 1_000_000
 DEFAULT_MAX_EPS = 2_000
-WHOLE_VIEW = ""
-"""The project of a rebuild: all of them. No project has such a name."""
+GENERATION_DIFFERS = "generation_differs"
+"""The code of a rebuild that was verified and is not what the warehouse holds."""
 ID_CHARS = 32
 _TIME_DIGITS = 12
 
@@ -139,6 +139,10 @@ class Rate:
 
     max_eps: int | None = DEFAULT_MAX_EPS
     auto: bool = True
+
+
+WHOLE_VIEW = Source("", (Span(0, 0),))
+"""Of a rebuild: all projects and all times, for which no name and no span stands."""
 
 
 def is_replay_id(text: str) -> bool:

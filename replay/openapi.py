@@ -4,12 +4,12 @@ from typing import Any
 
 import msgspec
 
-from replay.payloads import ReplayChange, ReplayRequest
+from replay.payloads import RebuildRequest, ReplayChange, ReplayRequest
 
 
 def fragment() -> dict[str, Any]:
     """`{"components"}` as OpenAPI 3.1."""
     _, schemas = msgspec.json.schema_components(
-        (ReplayRequest, ReplayChange), ref_template="#/components/schemas/{name}"
+        (ReplayRequest, ReplayChange, RebuildRequest), ref_template="#/components/schemas/{name}"
     )
     return {"components": {"schemas": schemas}}

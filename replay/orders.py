@@ -150,33 +150,44 @@ def create(order: Order, actor: Actor, store: EventStore, *, clock: Clock = CLOC
     """
     now_ms = clock.now_ms()
     check(order, now_ms=now_ms)
-    if not order.reason.strip() or len(order.reason) > MAX_REASON_CHARS:
-        raise InvalidReplay("reason", f"a reason is required, of 1 to {MAX_REASON_CHARS} letters")
-    known = _known(order)
+    check_reason(order.reason)
+    known = known_replay(order)
     if known is not None:
         return known
-    row = _row(order, actor, now_ms)
+    row = new_row(order, actor, now_ms=now_ms)
     _count(row, order.source, store)
     try:
-        with transaction.atomic():
-            row.save(force_insert=True)
-            after = State(row.state)
-            journal.note(
-                *(row.id, actor, "create"),
-                at_ms=now_ms,
-                before=None,
-                after=after,
-                detail=order.reason,
-            )
+        insert(row, actor)
     except IntegrityError:
-        known = _known(order)  # the same request at the same moment
+        known = known_replay(order)  # the same request at the same moment
         if known is None:
             raise
         return known
     return row
 
 
-def _known(order: Order) -> Replay | None:
+def check_reason(reason: str) -> None:
+    """Raises InvalidReplay."""
+    if not reason.strip() or len(reason) > MAX_REASON_CHARS:
+        raise InvalidReplay("reason", f"a reason is required, of 1 to {MAX_REASON_CHARS} letters")
+
+
+def insert(row: Replay, actor: Actor) -> None:
+    """Save a new replay, and say so in its log. Raises IntegrityError for a key that was used."""
+    with transaction.atomic():
+        row.save(force_insert=True)
+        journal.note(
+            *(row.id, actor, "create"),
+            at_ms=row.created_at_ms,
+            before=None,
+            after=State(row.state),
+            detail=row.reason,
+        )
+
+
+def known_replay(order: Order) -> Replay | None:
+    """What the same order under the same idempotency key gave before. Raises KeyReused for another
+    order."""
     if order.idempotency_key is None:
         return None
     row = Replay.objects.filter(
@@ -187,7 +198,8 @@ def _known(order: Order) -> Replay | None:
     return row
 
 
-def _row(order: Order, actor: Actor, now_ms: int) -> Replay:
+def new_row(order: Order, actor: Actor, *, now_ms: int) -> Replay:
+    """A draft of it, not saved."""
     source = order.source
     spans = [[span.from_ms, span.to_ms] for span in source.spans]
     return Replay(

@@ -54,6 +54,14 @@ class ReplayRequest(msgspec.Struct, forbid_unknown_fields=True):
     reason: str = ""
 
 
+class RebuildRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """A generation of the whole view that somebody wants built. The rate has no limit unless one is
+    given."""
+
+    reason: str
+    rate: ReplayRate = msgspec.field(default_factory=lambda: ReplayRate(max_eps=None))
+
+
 class ReplayChange(msgspec.Struct, forbid_unknown_fields=True):
     """What may be changed of a replay while it runs."""
 
@@ -72,6 +80,12 @@ def parse_order(payload: object, *, project: str, idempotency_key: str | None) -
         mode=Mode(asked.target.mode),
         idempotency_key=idempotency_key,
     )
+
+
+def parse_rebuild(payload: object) -> tuple[str, Rate]:
+    """Reason and rate. Raises InvalidReplay naming the member."""
+    asked = _convert(payload, RebuildRequest)
+    return asked.reason, _rate(asked.rate)
 
 
 def parse_rate(payload: object) -> Rate:

@@ -22,7 +22,7 @@ from feed.fences import Origin, fence
 from feed.ports import Feed
 from feed.topics import Topic
 from replay import completion, journal, leases
-from replay.domain import WORKED_ON, State
+from replay.domain import GENERATION_DIFFERS, WORKED_ON, State
 from replay.emission import Emission
 from replay.errors import LeaseLost
 from replay.estimating import EstimateStopped, Total, estimate_all
@@ -42,7 +42,6 @@ from warehouse.ports import EventStore
 IDLE_S = 0.5
 MAX_NAME_CHARS = 100
 INTERNAL_ERROR = "internal_error"
-GENERATION_DIFFERS = "generation_differs"
 
 logger = logging.getLogger(__name__)
 

@@ -4,19 +4,29 @@ from rest_framework import serializers
 
 from access.drf_fields import TimeField
 from replay.domain import Mode, State, Throttle, Worker
-from replay.models import ReplayLogEntry
+from replay.models import Replay, ReplayLogEntry
 from replay.orders import Preview
 from replay.reports import Report
 
 STATES = [state.value for state in State]
+OF_ALL_TIMES = "null: of a rebuild, which is of all times"
 
 
 class ShownSourceSerializer(serializers.Serializer[object]):
-    """`from` and `to` are no names that Python takes: see ReplaySerializer.get_source."""
+    """`from` and `to` are no names that Python takes."""
 
     def get_fields(self) -> dict[str, serializers.Field]:  # type: ignore[type-arg]
         """Both ends."""
-        return {"from": TimeField(source="from_ms"), "to": TimeField(source="to_ms")}
+        return {
+            "from": TimeField(source="from_ms", allow_null=True, help_text=OF_ALL_TIMES),
+            "to": TimeField(source="to_ms", allow_null=True, help_text=OF_ALL_TIMES),
+        }
+
+    def to_representation(self, instance: object) -> dict[str, object]:
+        """A rebuild is of no range."""
+        if isinstance(instance, Replay) and instance.mode == Mode.NEW_GENERATION.value:
+            return {"from": None, "to": None}
+        return dict(super().to_representation(instance))
 
 
 class ShownFilterSerializer(serializers.Serializer[object]):
@@ -72,7 +82,9 @@ class ReplaySerializer(serializers.Serializer[object]):
     """A replay."""
 
     id = serializers.CharField(source="row.id")
-    project = serializers.CharField(source="row.project")
+    project = serializers.CharField(
+        source="row.project", allow_blank=True, help_text="empty: of a rebuild, which is of all"
+    )
     state = serializers.ChoiceField(STATES, source="row.state")
     worker = serializers.ChoiceField(
         [worker.value for worker in Worker],

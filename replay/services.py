@@ -11,13 +11,14 @@ from django.db import transaction
 from feed.clock import Clock
 from feed.fences import drop_replay
 from replay import journal
-from replay.domain import LEGAL, MAX_EPS, Move, Rate, State, is_replay_id
+from replay.domain import GENERATION_DIFFERS, LEGAL, MAX_EPS, Move, Rate, State, is_replay_id
 from replay.errors import IllegalMove, InvalidReplay, UnknownReplay
 from replay.journal import Actor
 from replay.leases import is_held
 from replay.models import Replay, ReplayLogEntry
 
 CLOCK = Clock()
+_NONE: Mapping[str, object] = {}
 
 
 def count_again(replay: str, actor: Actor, *, clock: Clock = CLOCK) -> Replay:
@@ -42,8 +43,13 @@ def resume(replay: str, actor: Actor, *, clock: Clock = CLOCK) -> Replay:
 
 
 def retry(replay: str, actor: Actor, *, clock: Clock = CLOCK) -> Replay:
-    """A failed one goes on from its checkpoint. Raises as `count_again`."""
-    changes = {"error_code": "", "error_detail": "", "finished_at_ms": None}
+    """A failed one goes on from its checkpoint; a rebuild whose generation differs, from the start.
+    Raises as `count_again`."""
+
+    def changes(row: Replay) -> Mapping[str, object]:
+        over = row.error_code == GENERATION_DIFFERS
+        return _FORGIVEN | (_FROM_THE_START if over else {})
+
     return _move(Move.RETRY, replay, actor, _at_work, clock=clock, changes=changes)
 
 
@@ -100,6 +106,16 @@ def pause_all(actor: Actor, *, clock: Clock = CLOCK) -> list[Replay]:
     return paused
 
 
+_FORGIVEN: dict[str, object] = {"error_code": "", "error_detail": "", "finished_at_ms": None}
+_FROM_THE_START: dict[str, object] = {
+    "cursor": None,
+    "read": 0,
+    "emitted": 0,
+    "projected": 0,
+    "marks": [],
+}
+
+
 def _at_work(row: Replay) -> State:
     return State.ESTIMATING if row.estimated is None else State.RUNNING
 
@@ -112,7 +128,7 @@ def _move(
     *,
     clock: Clock,
     detail: str = "",
-    changes: Mapping[str, object] | None = None,
+    changes: Mapping[str, object] | Callable[[Replay], Mapping[str, object]] = _NONE,
 ) -> Replay:
     with transaction.atomic():
         row = Replay.objects.select_for_update().filter(pk=replay).first()
@@ -123,7 +139,7 @@ def _move(
             raise IllegalMove(move, before)
         after = target if isinstance(target, State) else target(row)
         held = Replay.objects.filter(pk=replay)
-        held.update(state=after.value, **(changes or {}))
+        held.update(state=after.value, **(changes(row) if callable(changes) else changes))
         journal.note(
             *(replay, actor, move.value),
             at_ms=clock.now_ms(),

@@ -64,7 +64,9 @@ def differences(warehouse: Iterable[Entry], view: Iterable[Entry]) -> Iterator[D
             yield Difference(key, stored, shown)
 
 
-def hour_pairs(warehouse: Iterable[HourCount], view: Iterable[DocumentHour]) -> Iterator[HourPair]:
+def hour_pairs(
+    warehouse: Iterable[HourCount | DocumentHour], view: Iterable[DocumentHour]
+) -> Iterator[HourPair]:
     """Every hour in which either side has something, ascending, as both sides are."""
     for stored, shown in _paired(_by_hour(warehouse), _by_hour(view), _hour_of):
         hour_ms = stored[0] if stored is not None else shown[0] if shown is not None else 0

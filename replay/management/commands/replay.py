@@ -1,5 +1,5 @@
 """`manage.py replay estimate | create | start | list | show | pause | resume | cancel | retry |
-rate`: what the API does, from a terminal."""
+rate`, and `rebuild` and its like for generations: what the API does, from a terminal."""
 
 import getpass
 import json
@@ -15,14 +15,16 @@ from django.core.management.base import BaseCommand, CommandError
 from access.errors import NotRegistered
 from access.lookups import get_project
 from ingest.time_arguments import moment_ms
-from replay import orders, services
+from replay import orders, rebuilds, services
 from replay.domain import DEFAULT_MAX_EPS, Rate, Source, Span, State
 from replay.errors import ReplayError
+from replay.generation_lines import GenerationLines, add_actions
 from replay.journal import Actor, Via
 from replay.models import Replay
 from replay.progress_lines import bar, watch
 from replay.reports import Report, report, reports
 from replay.serializers import LogEntrySerializer, preview_as_json, replay_as_json
+from timeseries.errors import SeriesError
 from warehouse.backends import get_event_store
 from warehouse.errors import StoreBackpressure
 
@@ -69,6 +71,7 @@ class Command(BaseCommand):
         shown.add_argument("--project", metavar="P")
         _add_watch(create)
         _add_watch(show)
+        add_actions(actions, _add_rate)
         for action in actions.choices.values():
             action.add_argument("--json", action="store_true", help="as the API answers")
 
@@ -82,10 +85,15 @@ class Command(BaseCommand):
             "rate": self._change_rate,
             "show": self._show,
             "list": self._list,
+            "rebuild": self._rebuild,
         }
+        lines = GenerationLines(
+            self.stdout, self._actor, as_json=self._as_json, tell=self._tell
+        )
+        doing |= lines.actions
         try:
             doing.get(options["action"], self._move)(options)
-        except (ReplayError, NotRegistered, StoreBackpressure) as exc:
+        except (ReplayError, NotRegistered, StoreBackpressure, SeriesError) as exc:
             raise CommandError(str(exc)) from exc
         except KeyboardInterrupt:  # who only watches ends nothing
             raise SystemExit(INTERRUPTED) from None
@@ -112,6 +120,10 @@ class Command(BaseCommand):
         row = orders.create(order, self._actor, get_event_store())
         if options["start"] and State(row.state) is not State.COMPLETED:
             row = services.start(row.id, self._actor)
+        self._tell(row, options)
+
+    def _rebuild(self, options: dict[str, Any]) -> None:
+        row = rebuilds.begin(options["reason"], _rate(options), self._actor)
         self._tell(row, options)
 
     def _move(self, options: dict[str, Any]) -> None:
@@ -161,7 +173,8 @@ class Command(BaseCommand):
         if self._as_json:
             self.stdout.write(json.dumps(replay_as_json(found)))
         else:
-            self.stdout.write(f"{found.row.id}  {found.row.project}  {bar(found)}")
+            what = found.row.project or f"generation {found.row.generation}"
+            self.stdout.write(f"{found.row.id}  {what}  {bar(found)}")
 
 
 def _now(row: Replay) -> Report:

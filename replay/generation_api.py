@@ -1,0 +1,221 @@
+"""`/v1/generations`: builds of the whole view, for tokens with scope operate."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from access.claims import Scope
+from access.drf import claims_of
+from access.lookups import project_names
+from replay import rebuilds
+from replay.api_views import (
+    MAX_LIMIT,
+    NOT_STORED,
+    PROBLEM,
+    ReplayView,
+    as_problem,
+    idempotency_key_of,
+    limit_of,
+    refuse_filtered,
+)
+from replay.errors import InvalidReplay
+from replay.generation_diff import Diff, Place, read_place
+from replay.generation_serializers import (
+    GenerationDiffSerializer,
+    GenerationListSerializer,
+    GenerationSerializer,
+    diff_as_json,
+    generation_as_json,
+)
+from replay.journal import Actor
+from replay.payloads import parse_rebuild
+from replay.rebuilds import Built
+from timeseries.backends import get_series_store
+from timeseries.errors import IllegalGenerationState
+
+MAX_DIGITS = 9
+_REQUEST = {"application/json": {"$ref": "#/components/schemas/RebuildRequest"}}
+_PAGED = [
+    OpenApiParameter("limit", OpenApiTypes.INT, description=f"1 to {MAX_LIMIT}"),
+    OpenApiParameter("cursor", OpenApiTypes.STR, description="next_cursor as it came"),
+]
+_UNKNOWN = {(404, PROBLEM): OpenApiResponse(OpenApiTypes.OBJECT, "There is no such generation")}
+_REFUSED = {(422, PROBLEM): OpenApiResponse(OpenApiTypes.OBJECT, "No such limit or cursor")}
+
+
+class GenerationView(ReplayView):
+    """What the doors of generations share."""
+
+    required_scope = Scope.OPERATE
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # Any: DRF's own types
+        """Raises Problem 403 for a token that sees a part of its project alone."""
+        super().initial(request, *args, **kwargs)
+        refuse_filtered(claims_of(request))
+
+    def handle_exception(self, exc: Exception) -> Any:  # Any: as TokenView's
+        """An illegal move says the state, too."""
+        problem = as_problem(exc)
+        if isinstance(exc, IllegalGenerationState):
+            number = self.kwargs.get("generation")
+            state = "building" if number is None else rebuilds.get(int(number)).row.state
+            problem.extensions["state"] = str(state)  # type: ignore[attr-defined]  # a Problem
+        return super().handle_exception(problem)
+
+
+class GenerationsView(GenerationView):
+    """All of them."""
+
+    @extend_schema(
+        operation_id="generations",
+        summary="Generations of the view, newest first",
+        tags=["generations"],
+        parameters=_PAGED,
+        responses={200: OpenApiResponse(GenerationListSerializer, "A page")} | _REFUSED,
+    )
+    def get(self, request: Request) -> Response:
+        """A page of them."""
+        limit, before = limit_of(request.query_params), _before(request.query_params)
+        found = [each for each in rebuilds.all_built() if before is None or each.row.number < before]
+        page = found[:limit]
+        cursor = str(page[-1].row.number) if len(found) > limit else None
+        data = [generation_as_json(built) for built in page]
+        return Response({"data": data, "next_cursor": cursor}, headers=NOT_STORED)
+
+    @extend_schema(
+        operation_id="begin_generation",
+        summary="Build the whole view anew; the view is served meanwhile as it is",
+        tags=["generations"],
+        request=_REQUEST,
+        parameters=[
+            OpenApiParameter(
+                "Idempotency-Key",
+                OpenApiTypes.STR,
+                OpenApiParameter.HEADER,
+                description="the same request under the same key is the same generation",
+            ),
+        ],
+        responses={
+            201: OpenApiResponse(GenerationSerializer, "The generation, at Location"),
+            (400, PROBLEM): OpenApiResponse(OpenApiTypes.OBJECT, "Unreadable"),
+            (409, PROBLEM): OpenApiResponse(
+                OpenApiTypes.OBJECT, "One is being built, or the key was used before"
+            ),
+            (415, PROBLEM): OpenApiResponse(OpenApiTypes.OBJECT, "Not JSON"),
+            (422, PROBLEM): OpenApiResponse(OpenApiTypes.OBJECT, "It can't be run, and why"),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Begin one; a replayer builds it at once."""
+        reason, rate = parse_rebuild(request.data)
+        key = idempotency_key_of(request)
+        row = rebuilds.begin(reason, rate, self.actor(request), idempotency_key=key)
+        built = rebuilds.get(row.generation or 0)
+        headers = {"Location": f"/v1/generations/{row.generation}"} | NOT_STORED
+        return Response(generation_as_json(built), status=201, headers=headers)
+
+
+class OneGenerationView(GenerationView):
+    """One of them."""
+
+    @extend_schema(
+        operation_id="generation",
+        summary="State of a generation, and of the replay that builds it",
+        tags=["generations"],
+        responses={200: OpenApiResponse(GenerationSerializer, "The generation as of now")}
+        | _UNKNOWN,
+    )
+    def get(self, request: Request, generation: int) -> Response:
+        """The generation."""
+        return _answer(rebuilds.get(generation))
+
+
+def _roll_back(generation: int, actor: Actor) -> Built:
+    return rebuilds.rollback(actor, generation=generation)
+
+
+_MOVES: Mapping[str, tuple[Callable[[int, Actor], Built], int]] = {
+    "verify": (rebuilds.verify, 202),
+    "swap": (rebuilds.swap, 200),
+    "rollback": (_roll_back, 200),
+    "drop": (rebuilds.drop, 200),
+}
+
+
+class GenerationMoveView(GenerationView):
+    """What may be asked of one."""
+
+    @extend_schema(
+        operation_id="move_generation",
+        summary="Verify it again, serve it, go back from it to the one before, or drop it",
+        tags=["generations"],
+        request=None,
+        parameters=[
+            OpenApiParameter("generation", OpenApiTypes.INT, OpenApiParameter.PATH),
+            OpenApiParameter("move", OpenApiTypes.STR, OpenApiParameter.PATH, enum=list(_MOVES)),
+        ],
+        responses={
+            200: OpenApiResponse(
+                GenerationSerializer, "The generation as of now; of a rollback the one served since"
+            ),
+            202: OpenApiResponse(GenerationSerializer, "A replayer compares it with the warehouse"),
+            (409, PROBLEM): OpenApiResponse(OpenApiTypes.OBJECT, "Its state does not allow it"),
+        }
+        | _UNKNOWN,
+    )
+    def post(self, request: Request, generation: str, move: str) -> Response:
+        """Do it."""
+        moved, status = _MOVES[move]
+        return _answer(moved(int(generation), self.actor(request)), status)
+
+
+class DiffView(GenerationView):
+    """What it shows other than the one that is served."""
+
+    @extend_schema(
+        operation_id="generation_diff",
+        summary="Hours and events that it counts or shows other than the one served",
+        tags=["generations"],
+        parameters=_PAGED,
+        responses={
+            200: OpenApiResponse(GenerationDiffSerializer, "A page, ascending"),
+            (409, PROBLEM): OpenApiResponse(OpenApiTypes.OBJECT, "It was dropped"),
+            (504, PROBLEM): OpenApiResponse(OpenApiTypes.OBJECT, "The view took too long"),
+        }
+        | _UNKNOWN
+        | _REFUSED,
+    )
+    def get(self, request: Request, generation: int) -> Response:
+        """A page of it."""
+        limit, after = limit_of(request.query_params), _after(request.query_params)
+        served = rebuilds.diffable(generation)
+        diff = Diff(get_series_store(), served, generation, project_names())
+        page = diff.page(after=after, limit=limit)
+        return Response(diff_as_json(diff, page), headers=NOT_STORED)
+
+
+def _answer(built: Built, status: int = 200) -> Response:
+    return Response(generation_as_json(built), status=status, headers=NOT_STORED)
+
+
+def _before(given: Mapping[str, str]) -> int | None:
+    text = given.get("cursor") or None
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS):
+        raise InvalidReplay("cursor", "cursor takes a next_cursor as it came")
+    return int(text)
+
+
+def _after(given: Mapping[str, str]) -> Place | None:
+    text = given.get("cursor") or None
+    if text is None:
+        return None
+    place = read_place(text)
+    if place is None:
+        raise InvalidReplay("cursor", "cursor takes a next_cursor as it came")
+    return place

@@ -30,12 +30,14 @@ class TokenAuthentication(BaseAuthentication):
 
 
 class HasScope(BasePermission):
-    """Asks for the view's `required_scope`."""
+    """Asks for the view's `required_scope`, or for its `also_scope`."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Raises Problem 403 missing_scope."""
         scope: Scope = view.required_scope  # type: ignore[attr-defined]  # DRF's way: by duck
-        if not claims_of(request).may(scope):
+        also: Scope | None = view.also_scope  # type: ignore[attr-defined]  # as above
+        claims = claims_of(request)
+        if not claims.may(scope) and not (also is not None and claims.may(also)):
             raise missing_scope(scope)
         return True
 
@@ -46,6 +48,8 @@ class TokenView(APIView):
     authentication_classes = (TokenAuthentication,)
     permission_classes = (HasScope,)
     required_scope: Scope
+    also_scope: Scope | None = None
+    """Opens it as well."""
 
     def handle_exception(self, exc: Exception) -> Any:  # Any: a plain HttpResponse will do
         """The problem document; what is not foreseen goes on as a bug."""

@@ -187,9 +187,10 @@ def _log_line(entry: ReplayLogEntry) -> list[str]:
 
 def _scanned_ms(row: Replay, state: State) -> int | None:
     """Hours before this one are emitted, this one in part; None before the first."""
+    is_rebuild = row.mode == Mode.NEW_GENERATION.value
     if state in _EMITTED:
-        return max(row.to_ms, LAST_KEY_MS if row.generation else 0) + DAY_MS  # past the end of the last bar
-    if row.mode == Mode.NEW_GENERATION.value:
+        return (LAST_KEY_MS if is_rebuild else row.to_ms) + DAY_MS  # past the end of the last bar
+    if is_rebuild:
         return None  # one project after the other: no hour is done before the last
     cursor = cursor_of(row)
     return None if cursor is None else cursor.checkpoint.partition.hour_ms

@@ -15,12 +15,6 @@ from replay.journal import Actor, Via
 from replay.models import Replay
 from replay.reports import report
 from replay.serializers import replay_as_json
-from timeseries.errors import (
-    IllegalGenerationState,
-    QueryTimeout,
-    SeriesBackpressure,
-    UnknownGeneration,
-)
 from warehouse.errors import StoreBackpressure
 
 DEFAULT_LIMIT = 50
@@ -64,16 +58,6 @@ def as_problem(exc: Exception) -> Exception:
             detail = "the warehouse does not answer: try again"
             headers = {"Retry-After": retry_after}
             return Problem(503, Code.STORE_UNAVAILABLE, detail, headers=headers)
-        case UnknownGeneration():
-            return Problem(404, Code.NOT_FOUND, str(exc))
-        case IllegalGenerationState():
-            return Problem(409, Code.ILLEGAL_STATE, str(exc))
-        case SeriesBackpressure():
-            headers = {"Retry-After": str(max(1, round(exc.retry_after_s)))}
-            detail = "the view does not answer: try again"
-            return Problem(503, Code.INDEX_UNAVAILABLE, detail, headers=headers)
-        case QueryTimeout():
-            return Problem(504, Code.QUERY_TIMEOUT, str(exc))
         case _:
             return exc
 

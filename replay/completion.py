@@ -1,6 +1,8 @@
 """What is emitted becomes what is projected: nobody holds a replay that drains, whoever looks may
 say that it is done; a rebuild is verified then."""
 
+from contextlib import suppress
+
 from django.db.models import QuerySet
 
 from feed.clock import Clock
@@ -12,13 +14,22 @@ from replay.domain import Mode, State
 from replay.journal import Actor
 from replay.models import Replay
 from replay.tending import history_positions
+from timeseries.errors import SeriesBackpressure
+from timeseries.lifecycle import finish_drops
 
 _UNHELD = (State.DRAINING.value, State.PAUSED.value)
 
 
 def settle(feed: Feed, actor: Actor, *, clock: Clock) -> None:
     """Note how far the projector has come with replays that nobody works on, and complete those of
-    which it has passed everything. While the feed is away nothing is noted."""
+    which it has passed everything; free the generations that were given up. While the feed or the
+    view is away the rest is done."""
+    _note_projected(feed, actor, clock=clock)
+    with suppress(SeriesBackpressure):
+        finish_drops()
+
+
+def _note_projected(feed: Feed, actor: Actor, *, clock: Clock) -> None:
     rows = list(Replay.objects.filter(state__in=_UNHELD, worker=""))
     if not any(row.state == State.DRAINING.value or row.marks for row in rows):
         return

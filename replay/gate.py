@@ -13,7 +13,7 @@ from feed.topics import Group, Topic
 from replay.domain import State, Throttle
 from replay.leases import Lease
 from replay.tending import Held, Tending, Unattended
-from timeseries.generations import pins
+from timeseries.lifecycle import pins
 
 LOOK_S = 0.25
 

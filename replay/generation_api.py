@@ -11,13 +11,13 @@ from rest_framework.response import Response
 from access.claims import Scope
 from access.drf import claims_of
 from access.lookups import project_names
+from access.problems import Code, Problem
 from replay import rebuilds
 from replay.api_views import (
     MAX_LIMIT,
     NOT_STORED,
     PROBLEM,
     ReplayView,
-    as_problem,
     idempotency_key_of,
     limit_of,
     refuse_filtered,
@@ -35,7 +35,12 @@ from replay.journal import Actor
 from replay.payloads import parse_rebuild
 from replay.rebuilds import Built
 from timeseries.backends import get_series_store
-from timeseries.errors import IllegalGenerationState
+from timeseries.errors import (
+    IllegalGenerationState,
+    QueryTimeout,
+    SeriesBackpressure,
+    UnknownGeneration,
+)
 
 MAX_DIGITS = 9
 _REQUEST = {"application/json": {"$ref": "#/components/schemas/RebuildRequest"}}
@@ -58,13 +63,24 @@ class GenerationView(ReplayView):
         refuse_filtered(claims_of(request))
 
     def handle_exception(self, exc: Exception) -> Any:  # Any: as TokenView's
-        """An illegal move says the state, too."""
-        problem = as_problem(exc)
-        if isinstance(exc, IllegalGenerationState):
-            number = self.kwargs.get("generation")
-            state = "building" if number is None else rebuilds.get(int(number)).row.state
-            problem.extensions["state"] = str(state)  # type: ignore[attr-defined]  # a Problem
-        return super().handle_exception(problem)
+        """Refusals of the view, too; an illegal move says the state."""
+        match exc:
+            case UnknownGeneration():
+                exc = Problem(404, Code.NOT_FOUND, str(exc))
+            case IllegalGenerationState():
+                state = {"state": self._state()}
+                exc = Problem(409, Code.ILLEGAL_STATE, str(exc), extensions=state)
+            case SeriesBackpressure():
+                headers = {"Retry-After": str(max(1, round(exc.retry_after_s)))}
+                detail = "the view does not answer: try again"
+                exc = Problem(503, Code.INDEX_UNAVAILABLE, detail, headers=headers)
+            case QueryTimeout():
+                exc = Problem(504, Code.QUERY_TIMEOUT, str(exc))
+        return super().handle_exception(exc)
+
+    def _state(self) -> str:
+        number = self.kwargs.get("generation")
+        return "building" if number is None else str(rebuilds.get(int(number)).row.state)
 
 
 class GenerationsView(GenerationView):
@@ -80,7 +96,9 @@ class GenerationsView(GenerationView):
     def get(self, request: Request) -> Response:
         """A page of them."""
         limit, before = limit_of(request.query_params), _before(request.query_params)
-        found = [each for each in rebuilds.all_built() if before is None or each.row.number < before]
+        found = rebuilds.all_built()
+        if before is not None:
+            found = [built for built in found if built.row.number < before]
         page = found[:limit]
         cursor = str(page[-1].row.number) if len(found) > limit else None
         data = [generation_as_json(built) for built in page]

@@ -1,5 +1,5 @@
-"""Generations of the view from a terminal: `manage.py replay rebuild | generations | verify | diff |
-swap | rollback | drop`."""
+"""Generations of the view from a terminal: `manage.py replay rebuild`, `generations`, `verify`,
+`diff`, `swap`, `rollback` and `drop`."""
 
 import json
 from argparse import ArgumentParser

@@ -85,6 +85,6 @@ def diff_as_json(diff: Diff, page: DiffPage) -> dict[str, object]:
     return {
         "generation": diff.generation,
         "served": diff.served,
-        "data": DifferingCellSerializer(page.cells, many=True).data,
+        "data": [dict(DifferingCellSerializer(cell).data) for cell in page.cells],
         "next_cursor": None if page.after is None else write_place(page.after),
     }

@@ -3,14 +3,11 @@ whole view, for scope operate."""
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from access.claims import Scope
 from access.drf import claims_of
-from access.refusals import missing_scope
 from replay import services
 from replay.api_views import NOT_STORED, PROBLEM, ReplayView, shown
 from replay.domain import Mode, Move
@@ -22,21 +19,11 @@ from replay.serializers import LogEntrySerializer, ReplaySerializer
 _CHANGE = {"application/json": {"$ref": "#/components/schemas/ReplayChange"}}
 
 
-class MayReachReplays(BasePermission):
-    """Scope replay opens the project's own, scope operate rebuilds."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        """Raises Problem 403 missing_scope."""
-        claims = claims_of(request)
-        if not (claims.may(Scope.REPLAY) or claims.may(Scope.OPERATE)):
-            raise missing_scope(Scope.REPLAY)
-        return True
-
-
 class OneView(ReplayView):
-    """What the doors of one replay share."""
+    """What the doors of one replay share: scope replay opens the project's own, scope operate
+    rebuilds."""
 
-    permission_classes = (MayReachReplays,)
+    also_scope = Scope.OPERATE
 
 
 def _reachable(request: Request, replay: str) -> Replay:

@@ -6,7 +6,6 @@ the log of the rebuild that made the generation, or, of the first one, which no 
 one that is served.
 """
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -176,11 +175,12 @@ def drop(generation: int, actor: Actor, *, clock: Clock = CLOCK) -> Built:
     if built.rebuild is not None and State(built.rebuild.state) not in FINAL:
         with suppress(IllegalMove):  # it has ended, or is being cancelled
             services.cancel(built.rebuild.id, actor, clock=clock)
-    with suppress(SeriesBackpressure):
-        lifecycle.drop_generation(generation)
     with transaction.atomic():
+        lifecycle.give_up(generation)
         rebuild = built.rebuild or served().rebuild
         _note(rebuild, actor, "drop", f"generation {generation} is dropped", clock)
+    with suppress(SeriesBackpressure):
+        lifecycle.finish_drops()
     return get(generation)
 
 

@@ -34,7 +34,7 @@ from replay.orders import estimate_columns
 from replay.rows import sources_of
 from replay.tending import Interrupted, Tending, Unattended
 from replay.verifying import Findings, Verifying
-from timeseries.generations import mark_ready
+from timeseries.lifecycle import mark_ready
 from timeseries.ports import SeriesStore
 from warehouse.errors import StoreBackpressure
 from warehouse.ports import EventStore

@@ -8,7 +8,6 @@ from replay.domain import Mode, Rate, Source, Span
 from replay.models import Replay
 from warehouse.ports import Checkpoint, Partition, ScanWindow
 
-
 ALL_TIMES = (Span(0, LAST_KEY_MS),)
 
 

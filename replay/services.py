@@ -16,6 +16,7 @@ from replay.errors import IllegalMove, InvalidReplay, UnknownReplay
 from replay.journal import Actor
 from replay.leases import is_held
 from replay.models import Replay, ReplayLogEntry
+from timeseries.lifecycle import give_up_unfinished
 
 CLOCK = Clock()
 _NONE: Mapping[str, object] = {}
@@ -54,8 +55,9 @@ def retry(replay: str, actor: Actor, *, clock: Clock = CLOCK) -> Replay:
 
 
 def cancel(replay: str, actor: Actor, *, clock: Clock = CLOCK) -> Replay:
-    """Emit no more, and let what is not projected yet count for nothing. A replayer at work says
-    first how much it emitted: `cancelling` until then. Raises as `count_again`."""
+    """Emit no more, and let what is not projected yet count for nothing; a generation that was
+    being built is dropped. A replayer at work says first how much it emitted: `cancelling` until
+    then. Raises as `count_again`."""
     now_ms = clock.now_ms()
 
     def target(row: Replay) -> State:
@@ -64,6 +66,8 @@ def cancel(replay: str, actor: Actor, *, clock: Clock = CLOCK) -> Replay:
     with transaction.atomic():
         row = _move(Move.CANCEL, replay, actor, target, clock=clock)
         drop_replay(replay)
+        if row.generation is not None:
+            give_up_unfinished(row.generation)
         if row.state == State.CANCELLED.value:
             # The next epoch, so that a replayer that was taken for dead changes no figure.
             Replay.objects.filter(pk=replay).update(

@@ -16,8 +16,7 @@ from replay.domain import Span, State, Throttle
 from replay.leases import Lease
 from replay.rows import ALL_TIMES
 from replay.tending import Held, Tending, Unattended
-from replay.verification.outcome import Hour
-from replay.verification.outcome import State as Compared
+from replay.verification.outcome import Hour, Verdict
 from replay.verification.passing import Passing
 from replay.verification.reconciliation import Reconciliation
 from replay.verification.sides import Sides
@@ -45,7 +44,7 @@ class Findings:
         """Count an hour in."""
         self.hour_count += 1
         self.event_count += hour.counts.warehouse
-        if hour.state is Compared.DIFFERENT:
+        if hour.state is Verdict.DIFFERENT:
             self.different.append(_named(project, hour))
 
     @property
@@ -122,7 +121,7 @@ class Verifying:
         def go_on() -> bool:
             nonlocal start_ms
             for hour in self._reconciliation(project, start_ms).hours():
-                if hour.state is Compared.LAGGING:
+                if hour.state is Verdict.LAGGING:
                     return False
                 self._findings.add(project, hour)
                 start_ms = hour.hour_ms + HOUR_MS

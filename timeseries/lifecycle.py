@@ -82,13 +82,17 @@ def swap(generation: int) -> None:
     READER.forget()
 
 
-def rollback() -> int:
-    """Serve again what was served before, and say which that is. Another rollback undoes it.
+def rollback(generation: int) -> int:
+    """Serve again what was served before this one, and say which that is. Another rollback, from
+    there, undoes it.
 
-    Raises IllegalGenerationState when there is nothing to go back to.
+    Raises IllegalGenerationState when there is nothing to go back to, or another one is served: of
+    two that ask at once one goes back, not one back and one forth.
     """
     with transaction.atomic():
         served = _locked_served()
+        if served.generation_id != generation:
+            raise IllegalGenerationState(f"generation {generation} is not served")
         previous = served.previous_id
         if previous is None:
             raise IllegalGenerationState("there is no earlier generation to go back to")
@@ -103,6 +107,15 @@ def drop_generation(generation: int, *, sleep: Callable[[float], object] = time.
 
     Raises UnknownGeneration, IllegalGenerationState for the one that is served, SeriesUnavailable.
     """
+    give_up(generation)
+    _free(generation, sleep)
+
+
+def give_up(generation: int) -> None:
+    """Never write it or read it again; `finish_drops` gives back what it holds. Idempotent.
+
+    Raises UnknownGeneration, IllegalGenerationState for the one that is served.
+    """
     with transaction.atomic():
         served = _locked_served()
         row = _locked(generation)
@@ -116,7 +129,17 @@ def drop_generation(generation: int, *, sleep: Callable[[float], object] = time.
             served.previous = None
             served.save(update_fields=["previous"])
     READER.forget()
-    _free(generation, sleep)
+
+
+def give_up_unfinished(generation: int) -> None:
+    """Give it up if it is still being built: one that was verified stays. Raises
+    UnknownGeneration."""
+    with transaction.atomic():
+        row = _locked(generation)
+        if row.state == State.BUILDING:
+            row.state = State.DROPPED
+            row.save(update_fields=["state"])
+    READER.forget()
 
 
 def finish_drops(*, sleep: Callable[[float], object] = time.sleep) -> Sequence[int]:

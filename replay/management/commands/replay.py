@@ -87,9 +87,7 @@ class Command(BaseCommand):
             "list": self._list,
             "rebuild": self._rebuild,
         }
-        lines = GenerationLines(
-            self.stdout, self._actor, as_json=self._as_json, tell=self._tell
-        )
+        lines = GenerationLines(self.stdout, self._actor, as_json=self._as_json, tell=self._tell)
         doing |= lines.actions
         try:
             doing.get(options["action"], self._move)(options)

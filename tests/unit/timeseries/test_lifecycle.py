@@ -21,6 +21,7 @@ from timeseries.lifecycle import (
     drop_generation,
     finish_drops,
     generation_states,
+    give_up_unfinished,
     mark_ready,
     pins,
     rollback,
@@ -89,13 +90,15 @@ def test_only_one_that_is_ready_is_served() -> None:
 
 def test_a_rollback_serves_what_was_served_before_and_another_one_undoes_it() -> None:
     with pytest.raises(IllegalGenerationState, match="no earlier generation"):
-        rollback()
+        rollback(1)
     begin_generation()
     mark_ready(2)
     swap(2)
 
-    assert [rollback(), read_generations().served] == [1, 1]
-    assert [rollback(), read_generations().served] == [2, 2]
+    assert [rollback(2), read_generations().served] == [1, 1]
+    with pytest.raises(IllegalGenerationState, match="2 is not served"):
+        rollback(2)
+    assert [rollback(1), read_generations().served] == [2, 2]
     assert [row.is_previous for row in generation_states()] == [True, False]
 
 
@@ -103,6 +106,14 @@ def test_the_one_that_is_served_cannot_be_dropped() -> None:
     with pytest.raises(IllegalGenerationState, match="generation 1 is served"):
         drop(1)
     assert states() == {1: State.READY}
+
+
+def test_only_one_that_is_not_finished_is_given_up_as_unfinished() -> None:
+    begin_generation()
+    give_up_unfinished(1)
+    give_up_unfinished(2)
+
+    assert states() == {1: State.READY, 2: State.DROPPED}
 
 
 def test_a_dropped_generation_gives_back_all_that_it_held() -> None:
@@ -132,7 +143,7 @@ def test_what_was_dropped_is_neither_made_ready_nor_served_nor_gone_back_to() ->
     drop(1)
 
     with pytest.raises(IllegalGenerationState, match="no earlier generation"):
-        rollback()
+        rollback(2)
     for move in (mark_ready, swap):
         with pytest.raises(IllegalGenerationState, match="1"):
             move(1)

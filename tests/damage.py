@@ -31,8 +31,8 @@ class Damage(Protocol):
 class EmbeddedDamage:
     """Edits the file of the generation; its rollups are left as they were."""
 
-    def __init__(self, data_dir: Path, project: str) -> None:
-        self._path = data_dir / "timeseries" / "generation-1.sqlite"
+    def __init__(self, data_dir: Path, project: str, *, generation: int = 1) -> None:
+        self._path = data_dir / "timeseries" / f"generation-{generation}.sqlite"
         self._project = project
 
     def delete(self, key: bytes) -> None:

@@ -1,6 +1,6 @@
 """Looks at the engines of a stack, in a process with the stack's own settings, whatever they are.
 
-`python -m tests.look verdict PROJECT FILE` pickles what every part holds of a project;
+`python -m tests.look verdict PROJECT GENERATION FILE` pickles what every part holds of a project;
 `python -m tests.look members GROUP=COUNT …` returns once each group has so many living members;
 `python -m tests.look letters FILE` pickles the dead letters;
 `python -m tests.look publish FILE` puts pickled values into topic events, past ingest.
@@ -27,10 +27,11 @@ LIMIT_S = 300.0
 PUBLISHED_AT_A_TIME = 1_000
 
 
-def verdict_of(stack: Stack, project: str) -> Verdict:
-    """What feed, warehouse and view of the stack hold of the project."""
+def verdict_of(stack: Stack, project: str, *, generation: int = 1) -> Verdict:
+    """What feed, warehouse and a generation of the view of the stack hold of the project, which
+    agree by hour."""
     file = stack.data_dir / "verdict.pickle"
-    _run(stack, "verdict", project, str(file))
+    _run(stack, "verdict", project, str(generation), str(file))
     verdict: Verdict = pickle.loads(file.read_bytes())  # noqa: S301  # our own child wrote it
     return verdict
 
@@ -64,8 +65,9 @@ def _run(stack: Stack, *arguments: str) -> None:
     )
 
 
-def _write_verdict(project: str, file: str) -> None:
-    found = judge(get_feed(), get_event_store(), get_series_store(), project=project)
+def _write_verdict(project: str, generation: str, file: str) -> None:
+    engines = get_feed(), get_event_store(), get_series_store()
+    found = judge(*engines, project=project, generation=int(generation))
     Path(file).write_bytes(pickle.dumps(found))
 
 

@@ -60,7 +60,7 @@ class Gate:
     def _leave_unattended(self, cause: Throttle) -> None:
         groups = (Group.SINK,) if cause is Throttle.SINK else _PINNING
         if not all(self._feed.has_members(group) for group in groups):
-            raise Unattended
+            raise Unattended(cause)
 
 
 _PINNING = (Group.PROJECTOR, Group.PROJECTOR_HISTORY)

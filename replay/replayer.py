@@ -99,8 +99,8 @@ class Replayer:
             left = self._work_in_state(row, lease)
         except LeaseLost as exc:
             logger.warning("%s", exc, extra={"action": "lease_lost", "replay": row.id})
-        except Unattended:
-            leases.release(lease)
+        except Unattended as exc:
+            leases.release(lease, throttled_by=exc.cause.value)
             self._unattended.add(row.id)
         except (Backpressure, OperationalError, InterfaceError):
             raise  # it passes: the lease ends by itself, or is taken up again by this process
@@ -186,7 +186,7 @@ class Replayer:
         done = {"finished_at_ms": self._clock.now_ms()}
         if leases.move(lease, State.CANCELLING, State.CANCELLED, **done):
             return State.CANCELLED
-        return State(leases.release(lease).state)
+        return State(leases.release(lease, throttled_by="").state)
 
     def _verify(self, row: Replay, lease: Lease) -> _Left:
         generation = row.generation or 0

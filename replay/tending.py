@@ -30,6 +30,10 @@ class Interrupted(Exception):
 class Unattended(Exception):
     """It waits for workers that do not run, and that were not to be waited for."""
 
+    def __init__(self, cause: Throttle) -> None:
+        super().__init__(cause.value)
+        self.cause = cause
+
 
 class Tending:
     """Keeps one lease. `columns` gives what is saved, `heard` gets the row as saved, `look` is

@@ -131,7 +131,7 @@ class Verifying:
 
         while not self._insist(go_on):
             if not self._waits_for_workers:
-                raise Unattended
+                raise Unattended(self._behind)
             self._wait(self._behind, RETRY_S)
 
     def _reconciliation(self, project: str, start_ms: int) -> Reconciliation:

@@ -1,6 +1,6 @@
-"""A view is rebuilt while events come in and queries are answered, and replayer, projectors and sink
-are killed: afterwards every generation holds what the warehouse holds, id by id, and no query saw
-less than one before it."""
+"""A view is rebuilt while events come in and queries are answered, and replayer, projectors and
+sink are killed: afterwards every generation holds what the warehouse holds, id by id, and no query
+saw less than one before it."""
 
 from pathlib import Path
 

@@ -40,8 +40,10 @@ class ListQuery:
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """Events newest first. `is_whole` is false when the warehouse did not have one of them yet."""
+    """Events newest first, as the generation has them. `is_whole` is false when the warehouse did
+    not have one of them yet."""
 
+    generation: int
     events: Sequence[EventOut]
     next_cursor: str | None
     warnings: Sequence[QueryWarning]
@@ -99,6 +101,17 @@ def _cursor(value: object, identity: str) -> Cursor | None:
     raise invalid_query("cursor", "cursor takes a text")
 
 
+def generation_of(query: ListQuery, asked: int | None) -> int | None:
+    """The generation to read: a list goes on in the one that it began in. Raises QueryRefused for
+    a cursor of another one than is asked for."""
+    if query.cursor is None:
+        return asked
+    began_in = query.cursor.generation
+    if asked is not None and asked != began_in:
+        raise invalid_query("cursor", f"the cursor is of a list in generation {began_in}")
+    return began_in
+
+
 def check_cursor(query: ListQuery, generations: Sequence[int]) -> None:
     """Raises QueryRefused `cursor_expired` for a cursor into a generation that is gone."""
     if query.cursor is not None and query.cursor.generation not in generations:
@@ -128,6 +141,7 @@ def read_page(query: ListQuery, view: View, source: RecordSource) -> EventPage:
     records = source.records(query.project, keys) if keys else {}
     following = page.next_key
     return EventPage(
+        generation=view.generation,
         events=list(_events(keys, records, query)),
         next_cursor=None
         if following is None

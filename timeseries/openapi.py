@@ -21,6 +21,7 @@ from timeseries.payloads import (
     ValuesSeen,
 )
 from timeseries.seen import MAX_PREFIX_CHARS, MAX_SEEN
+from timeseries.views import MOST_DIGITS
 
 _TYPES = (SeriesAnswer, TotalAnswer, EventList, EventsSeen, PropertiesSeen, ValuesSeen)
 _SUMMARIES = {
@@ -36,9 +37,9 @@ def fragment() -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for kind in QueryKind:
         paths[f"/v1/query/{kind}"] = _query_path(kind)
-        paths[f"/v1/query/{kind}.{{suffix}}"] = _or_not_found(_query_path(kind, with_suffix=True))
+        paths[f"/v1/query/{kind}.{{suffix}}"] = _query_path(kind, with_suffix=True)
     paths["/v1/query/events"] = _events_path()
-    paths["/v1/query/events.{suffix}"] = _or_not_found(_events_path(with_suffix=True))
+    paths["/v1/query/events.{suffix}"] = _events_path(with_suffix=True)
     return {
         "paths": paths | _meta_paths(),
         "components": {"schemas": {**answers, **query_schemas(), **shape_schemas()}},
@@ -59,7 +60,7 @@ def _query_path(kind: QueryKind, *, with_suffix: bool = False) -> dict[str, Any]
             "summary": _SUMMARIES[kind],
             "tags": ["query"],
             "security": [{"token": []}],
-            "parameters": [*suffix, shape],
+            "parameters": [*suffix, shape, _GENERATION],
             "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
             "responses": _responses(answer, with_body=True),
         },
@@ -68,16 +69,10 @@ def _query_path(kind: QueryKind, *, with_suffix: bool = False) -> dict[str, Any]
             "summary": f"{_SUMMARIES[kind]}: the short form, or `query` with the JSON of the POST",
             "tags": ["query"],
             "security": [{"token": []}],
-            "parameters": [*suffix, *short, shape, _QUERY, _IF_NONE_MATCH],
+            "parameters": [*suffix, *short, shape, _GENERATION, _QUERY, _IF_NONE_MATCH],
             "responses": _responses(answer, with_tag=True),
         },
     }
-
-
-def _or_not_found(path: dict[str, Any]) -> dict[str, Any]:
-    for operation in path.values():
-        operation["responses"]["404"] = problem_response("not_found: no such format")
-    return path
 
 
 def _answer(kind: QueryKind) -> Schema:
@@ -101,6 +96,7 @@ def _events_path(*, with_suffix: bool = False) -> dict[str, Any]:
                 *(_SHORT[name] for name in names),
                 _parameter("limit", limit, "How many; 50 unless told."),
                 _parameter("cursor", {"type": "string"}, "`next_cursor` of the page before."),
+                _GENERATION,
                 _QUERY,
                 _IF_NONE_MATCH,
             ],
@@ -142,7 +138,7 @@ def _meta_path(summary: str, answer: str, parameters: Sequence[Schema]) -> dict[
             "summary": summary,
             "tags": ["query"],
             "security": [{"token": []}],
-            "parameters": list(parameters),
+            "parameters": [*parameters, _GENERATION],
             "responses": responses,
         }
     }
@@ -165,6 +161,12 @@ _SUFFIX: Schema = {
     "schema": {"enum": [form.value for form in Format]},
 }
 _QUERY = _parameter("query", {"type": "string"}, "The query as JSON, instead of the short form.")
+_GENERATION = _parameter(
+    "generation",
+    {"type": "integer", "minimum": 1, "maximum": 10**MOST_DIGITS - 1},
+    "The generation of the view to read, of those that are not dropped; the one that is served"
+    " unless told. `meta.generation` says which one answered.",
+)
 _IF_NONE_MATCH: Schema = {
     "name": "If-None-Match",
     "in": "header",
@@ -213,6 +215,7 @@ def _responses(
         "400": problem_response("invalid_json: the query is no JSON"),
         "401": problem_response("No credential, or one that proves nothing"),
         "403": problem_response("missing_scope or scope_not_granted"),
+        "404": problem_response("not_found: no such generation of the view, or no such format"),
         "422": problem_response("Readable, but it can't run; `errors` names the part"),
         "503": problem_response("index_unavailable or store_unavailable: see Retry-After"),
         "504": problem_response("query_timeout"),

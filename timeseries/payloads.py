@@ -134,11 +134,18 @@ class ValueSeenOut(msgspec.Struct, frozen=True):
     count: int
 
 
+class SeenMeta(msgspec.Struct, frozen=True):
+    """The generation of the view that answered."""
+
+    generation: int
+
+
 class EventsSeen(msgspec.Struct, frozen=True):
     """The answer of /v1/meta/events."""
 
     data: list[EventSeenOut]
     next_cursor: str | None
+    meta: SeenMeta
 
 
 class PropertiesSeen(msgspec.Struct, frozen=True):
@@ -147,6 +154,7 @@ class PropertiesSeen(msgspec.Struct, frozen=True):
     data: list[PropertySeenOut]
     next_cursor: str | None
     limit: int
+    meta: SeenMeta
 
 
 class ValuesSeen(msgspec.Struct, frozen=True):
@@ -156,6 +164,7 @@ class ValuesSeen(msgspec.Struct, frozen=True):
     data: list[ValueSeenOut]
     next_cursor: str | None
     warnings: list[WarningOut]
+    meta: SeenMeta
 
 
 class EventOut(msgspec.Struct, frozen=True):
@@ -179,8 +188,9 @@ class EventOut(msgspec.Struct, frozen=True):
 
 
 class ListMeta(msgspec.Struct, frozen=True):
-    """What to know about a list."""
+    """What to know about a list: the generation of the view that it is read in, and warnings."""
 
+    generation: int
     warnings: list[WarningOut]
 
 

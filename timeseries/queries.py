@@ -27,11 +27,13 @@ _INTEGRAL_BELOW = 2.0**53
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One generation of the view, resolved once a query and used for all of it."""
+    """One generation of the view, resolved once a query and used for all of it. One that
+    `is_building` lacks what is not replayed yet, and nobody can say how much."""
 
     store: SeriesStore
     slots: Slots
     generation: int
+    is_building: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from timeseries.api.rest import Surroundings, query_door
 from timeseries.api.threads import get_query_threads
 from timeseries.backends import get_series_store
 from timeseries.freshness import get_freshness
-from timeseries.generations import served_generation, written_generations
+from timeseries.generations import written_generations
 from timeseries.parsing import QueryKind
 from timeseries.ports import RecordSource
-from timeseries.queries import View
 from timeseries.slots import SLOTS_A_PROJECT, get_slots
+from timeseries.views import Views
 
 _SUFFIX = r"(?:\.(?P<suffix>json|csv|ndjson))?"
 _READING = ("GET", "HEAD", "OPTIONS")
@@ -24,7 +24,8 @@ _QUERYING = (*_READING, "POST")
 
 def http_routes(record_source: RecordSource) -> list[URLPattern]:
     """What a process with WEIR_SERVE=query serves."""
-    around = Surroundings(_served_view, get_freshness, get_query_threads)
+    views = Views(get_series_store, get_slots)
+    around = Surroundings(views.on, get_freshness, get_query_threads)
     queries = [
         _route(rf"v1/query/{kind}{_SUFFIX}\Z", query_door(kind, around), _QUERYING)
         for kind in QueryKind
@@ -37,10 +38,6 @@ def http_routes(record_source: RecordSource) -> list[URLPattern]:
         _meta("properties", properties_seen_door(around, get_slots(), SLOTS_A_PROJECT)),
         _meta("values", values_seen_door(around)),
     ]
-
-
-def _served_view() -> View:
-    return View(get_series_store(), get_slots(), served_generation())
 
 
 def _route(pattern: str, door: Door, methods: tuple[str, ...]) -> URLPattern:

@@ -31,6 +31,7 @@ from timeseries.payloads import (
     EventSeenOut,
     GroupMember,
     PropertySeenOut,
+    SeenMeta,
     ValueSeenOut,
     ValuesSeen,
     WarningOut,
@@ -179,6 +180,7 @@ def _values(query: ValueQuery, view: View, *, timeout_s: float) -> ValuesSeen:
             WarningOut(warning.code, warning.field, warning.detail)
             for warning in resolver.warnings.values()
         ],
+        meta=SeenMeta(view.generation),
     )
 
 

@@ -1,7 +1,6 @@
 """The door of /v1/query/events: the events themselves, newest first, page by page."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import msgspec
 
@@ -13,10 +12,18 @@ from timeseries.api.frame import identify, problems
 from timeseries.api.rest import Surroundings
 from timeseries.domain import QUERY_TIMEOUT_S
 from timeseries.formats import CONTENT_TYPES, Format, csv_bytes, negotiate
-from timeseries.listing import EventPage, ListQuery, check_cursor, parse_list_query, read_page
+from timeseries.listing import (
+    EventPage,
+    ListQuery,
+    check_cursor,
+    generation_of,
+    parse_list_query,
+    read_page,
+)
 from timeseries.payloads import EventList, ListMeta, WarningOut
 from timeseries.ports import RecordSource
 from timeseries.queries import View
+from timeseries.views import parse_generation
 
 LIST_NAMES = ("event", "range", "from", "to", "timezone", "limit", "filter", "cursor")
 _CSV_COLUMNS = (
@@ -44,26 +51,20 @@ def events_door(
     async def door(request: Request) -> Reply:
         asker = identify(request, query_token=True)
         with problems():
-            payload, _ = await read_query(request, LIST_NAMES)
+            payload, parameters = await read_query(request, LIST_NAMES, extras=("generation",))
             query = parse_list_query(payload, asker)
+            generation = generation_of(query, parse_generation(parameters.one("generation")))
             form = negotiate(request.path_params.get("suffix"), request.header("accept"))
             if_none_match = request.header("if-none-match")
 
             def answer(_left_s: float) -> Reply:
                 check_cursor(query, generations())
-                view = _view_of(query, around.view())
-                return _answer(query, view, source, form=form, if_none_match=if_none_match)
+                with around.view(generation) as view:
+                    return _answer(query, view, source, form=form, if_none_match=if_none_match)
 
             return await around.threads().run(answer, timeout_s=QUERY_TIMEOUT_S)
 
     return door
-
-
-def _view_of(query: ListQuery, served: View) -> View:
-    """A list goes on in the generation that it began in."""
-    if query.cursor is None:
-        return served
-    return replace(served, generation=query.cursor.generation)
 
 
 def _answer(
@@ -97,7 +98,8 @@ def _encoded(page: EventPage, form: Format) -> bytes:
     warnings = [
         WarningOut(warning.code, warning.field, warning.detail) for warning in page.warnings
     ]
-    return msgspec.json.encode(EventList(list(page.events), page.next_cursor, ListMeta(warnings)))
+    meta = ListMeta(page.generation, warnings)
+    return msgspec.json.encode(EventList(list(page.events), page.next_cursor, meta))
 
 
 def _cell(value: object) -> str | None:

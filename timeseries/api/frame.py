@@ -22,7 +22,7 @@ from timeseries.filters import parse_filter
 from timeseries.parsing import Asker
 from timeseries.short_form import UnreadableQuery
 
-_STATUSES = {Code.CURSOR_EXPIRED: 410}
+_STATUSES = {Code.CURSOR_EXPIRED: 410, Code.NOT_FOUND: 404}
 
 
 def identify(request: Request, *, query_token: bool) -> Asker:

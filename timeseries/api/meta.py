@@ -12,7 +12,8 @@ from timeseries.domain import QUERY_TIMEOUT_S
 from timeseries.errors import invalid_query
 from timeseries.listing import parse_limit
 from timeseries.parsing import Asker
-from timeseries.payloads import EventsSeen, PropertiesSeen
+from timeseries.payloads import EventsSeen, PropertiesSeen, SeenMeta
+from timeseries.queries import View
 from timeseries.seen import (
     DEFAULT_SEEN,
     MAX_SEEN,
@@ -23,11 +24,12 @@ from timeseries.seen import (
     values_seen,
 )
 from timeseries.short_form import Parameters, long_form, read_parameters
+from timeseries.views import parse_generation
 
 VALUE_NAMES = ("field", "prefix", "limit", "event", "range", "from", "to", "timezone", "filter")
 _HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
-Work = Callable[[float], msgspec.Struct]
-"""Blocks, given the seconds left; what it returns is the answer."""
+Work = Callable[[View, float], msgspec.Struct]
+"""Blocks, given the view and the seconds left; what it returns is the answer."""
 
 
 def events_seen_door(around: Surroundings) -> Door:
@@ -36,9 +38,9 @@ def events_seen_door(around: Surroundings) -> Door:
     def prepare(asker: Asker, parameters: Parameters) -> Work:
         limit = _limit(parameters)
 
-        def work(left_s: float) -> msgspec.Struct:
-            seen = events_seen(asker, around.view(), limit=limit, timeout_s=left_s)
-            return EventsSeen(list(seen), None)
+        def work(view: View, left_s: float) -> msgspec.Struct:
+            seen = events_seen(asker, view, limit=limit, timeout_s=left_s)
+            return EventsSeen(list(seen), None, SeenMeta(view.generation))
 
         return work
 
@@ -49,9 +51,9 @@ def properties_seen_door(around: Surroundings, registry: Registry, most: int) ->
     """The door of /v1/meta/properties; `most` is how many a project can query."""
 
     def prepare(asker: Asker, _parameters: Parameters) -> Work:
-        def work(_left_s: float) -> msgspec.Struct:
-            seen = properties_seen(asker, registry, around.view().generation)
-            return PropertiesSeen(list(seen), None, most)
+        def work(view: View, _left_s: float) -> msgspec.Struct:
+            seen = properties_seen(asker, registry, view.generation)
+            return PropertiesSeen(list(seen), None, most, SeenMeta(view.generation))
 
         return work
 
@@ -63,7 +65,7 @@ def values_seen_door(around: Surroundings) -> Door:
 
     def prepare(asker: Asker, parameters: Parameters) -> Work:
         query = parse_value_query(long_form(parameters, VALUE_NAMES), asker)
-        return lambda left_s: values_seen(query, around.view(), timeout_s=left_s)
+        return lambda view, left_s: values_seen(query, view, timeout_s=left_s)
 
     return _door(VALUE_NAMES, prepare, around)
 
@@ -74,9 +76,16 @@ def _door(
     async def door(request: Request) -> Reply:
         asker = identify(request, query_token=False)
         with problems():
-            work = prepare(asker, read_parameters(request.query_string, names))
-            answer = await around.threads().run(work, timeout_s=QUERY_TIMEOUT_S)
-        return json_reply(answer, headers=_HEADERS)
+            parameters = read_parameters(request.query_string, (*names, "generation"))
+            generation = parse_generation(parameters.one("generation"))
+            work = prepare(asker, parameters)
+
+            def answer(left_s: float) -> msgspec.Struct:
+                with around.view(generation) as view:
+                    return work(view, left_s)
+
+            found = await around.threads().run(answer, timeout_s=QUERY_TIMEOUT_S)
+        return json_reply(found, headers=_HEADERS)
 
     return door
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from access.http import Door, Request
@@ -18,13 +19,18 @@ from timeseries.parsing import QueryKind, parse_query
 from timeseries.queries import View, run_query
 from timeseries.short_form import SERIES_NAMES
 from timeseries.tables import Shape
+from timeseries.views import parse_generation
+
+EXTRAS = ("shape", "generation")
+"""Parameters beside the query."""
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What doors work with: a view resolved anew for each query, the freshness of it, threads."""
+    """What doors work with: the view that each query runs on, as `Views.on` gives it, the
+    freshness of it, threads."""
 
-    view: Callable[[], View]
+    view: Callable[[int | None], AbstractContextManager[View]]
     freshness: Callable[[], Freshness]
     threads: Callable[[], QueryThreads]
 
@@ -37,6 +43,7 @@ class _Asked:
     kind: QueryKind
     form: Format
     shape: Shape
+    generation: int | None
     is_get: bool
     if_none_match: str | None
 
@@ -53,7 +60,7 @@ def query_door(kind: QueryKind, around: Surroundings) -> Door:
     async def door(request: Request) -> Reply:
         asker = identify(request, query_token=True)
         with problems():
-            payload, parameters = await read_query(request, SERIES_NAMES, extras=("shape",))
+            payload, parameters = await read_query(request, SERIES_NAMES, extras=EXTRAS)
             form = negotiate(request.path_params.get("suffix"), request.header("accept"))
             shape = parse_shape(parameters.one("shape"))
             check_shape(shape, form, has_points=kind is QueryKind.SERIES)
@@ -62,6 +69,7 @@ def query_door(kind: QueryKind, around: Surroundings) -> Door:
                 kind=kind,
                 form=form,
                 shape=shape,
+                generation=parse_generation(parameters.one("generation")),
                 is_get=request.method != "POST",
                 if_none_match=request.header("if-none-match"),
             )
@@ -73,16 +81,21 @@ def query_door(kind: QueryKind, around: Surroundings) -> Door:
 
 
 def _answer(asked: _Asked, around: Surroundings, left_s: float) -> Reply:
-    """Blocks: runs on a query thread. The tag is of the data as it was before the figures were
-    read, so that it never promises too much."""
+    """Blocks: runs on a query thread."""
+    with around.view(asked.generation) as view:
+        return _answer_on(view, asked, around, left_s)
+
+
+def _answer_on(view: View, asked: _Asked, around: Surroundings, left_s: float) -> Reply:
+    """The tag is of the data as it was before the figures were read, so that it never promises too
+    much."""
     started_s = time.monotonic()
-    view = around.view()
     headers = dict(CACHE_HEADERS)
     if asked.is_get:
         headers["ETag"] = asked.etag(view)
         if matches(headers["ETag"], asked.if_none_match):
             return Reply(304, b"", CONTENT_TYPES[asked.form], headers)
-    through_ms = around.freshness().complete_through_ms()
+    through_ms = None if view.is_building else around.freshness().complete_through_ms()
     answer = run_query(asked.query, view, timeout_s=left_s)
     took_ms = round((time.monotonic() - started_s) * 1000)
     circumstances = Circumstances(through_ms, took_ms)

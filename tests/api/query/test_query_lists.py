@@ -63,7 +63,7 @@ def test_events_come_whole_and_newest_first(world: World) -> None:
         "properties": {"n": 4, "plan": "=free", "new": True},
         "context": {"page": {"url": "/"}},
     }
-    assert page["meta"] == {"warnings": []}
+    assert page["meta"] == {"generation": 1, "warnings": []}
 
 
 def test_the_cursor_goes_on_where_the_page_ended(world: World) -> None:
@@ -254,6 +254,7 @@ def test_values_come_by_count(world: World) -> None:
         "data": [{"value": "=free", "count": 3}, {"value": "pro", "count": 2}],
         "next_cursor": None,
         "warnings": [],
+        "meta": {"generation": 1},
     }
     prefixed = world.get("/v1/meta/values?field=properties.plan&prefix=p&event=visit").json()
     assert [each["value"] for each in prefixed["data"]] == ["pro"]

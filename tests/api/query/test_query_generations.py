@@ -45,7 +45,7 @@ def _sent(world: World) -> None:
 def _swapped() -> Iterator[None]:
     swap(2)
     yield
-    rollback()
+    rollback(2)
 
 
 def names(world: World, generation: str) -> list[str]:
@@ -124,7 +124,7 @@ def test_tags_tell_generations_apart(world: World, address: str) -> None:
 @pytest.mark.usefixtures("_swapped")
 def test_after_a_swap_the_new_one_answers_and_the_old_tag_holds_no_more(world: World) -> None:
     assert (total(world), total(world, "&generation=1")) == (2, 3)
-    rollback()
+    rollback(2)
     tag = world.get(f"{SERIES}?{RANGE}").headers["etag"]
     swap(2)
 

@@ -10,6 +10,7 @@ from drf_spectacular.generators import SchemaGenerator
 
 import access.openapi
 import ingest.openapi
+import operations.openapi
 import operations.urls
 import replay.openapi
 import replay.urls
@@ -47,6 +48,7 @@ def document() -> Document:
     for part in (
         access.openapi.fragment(),
         ingest.openapi.fragment(),
+        operations.openapi.fragment(),
         replay.openapi.fragment(),
         timeseries.openapi.fragment(),
         health_openapi.fragment(),

@@ -2,22 +2,19 @@
 what the service would refuse, so that a refusal stands beside its field."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 from django import forms
-from django.http import QueryDict
 
-from access.models import Project
 from replay import orders
+from replay.admin_ranges import RangeForm
 from replay.domain import (
     DEFAULT_MAX_EPS,
     MAX_EPS,
     MAX_REASON_CHARS,
     Rate,
     Source,
-    Span,
 )
 from replay.errors import InvalidReplay
 from warehouse.ports import HourCount
@@ -26,37 +23,12 @@ TYPED_ABOVE = 1_000_000
 """Whoever asks for more events than this types their count."""
 MAX_LISTED_NAMES = 200
 MAX_NAME_CHARS = 200
-CUSTOM = "custom"
-_HOURS = {"1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24}
-RANGES = (
-    ("1h", "the last hour"),
-    ("24h", "the last 24 hours"),
-    ("7d", "the last 7 days"),
-    ("30d", "the last 30 days"),
-    ("today", "today, UTC"),
-    ("yesterday", "yesterday, UTC"),
-    (CUSTOM, "from … to …"),
-)
 _FIELD_OF = {
     "source.from": "from_at",
     "source.to": "to_at",
     "filter.events": "events",
     "rate.max_eps": "max_eps",
 }
-
-
-class UtcField(forms.DateTimeField):
-    """A time in UTC, in whole seconds."""
-
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"})
-
-    def to_python(self, value: Any) -> datetime | None:  # Any: Django's own type
-        """Aware. Raises ValidationError."""
-        at = super().to_python(value)
-        try:
-            return None if at is None else at.astimezone(UTC).replace(microsecond=0)
-        except OverflowError as exc:  # an offset beyond the first or the last day there is
-            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from exc
 
 
 class NamesField(forms.MultipleChoiceField):
@@ -87,48 +59,18 @@ class RateForm(forms.Form):
         return Rate(self.cleaned_data["max_eps"], self.cleaned_data["auto"])
 
 
-class OrderForm(RateForm):
+class OrderForm(RangeForm, RateForm):
     """Which events, and how fast."""
 
-    project = forms.ChoiceField()
-    range = forms.ChoiceField(choices=RANGES, initial="24h")
-    from_at = UtcField(label="From, UTC", required=False)
-    to_at = UtcField(label="To, UTC", required=False, help_text="Not included itself.")
     events = NamesField(required=False)
     field_order = ("project", "range", "from_at", "to_at", "max_eps", "auto", "events")
 
-    def __init__(
-        self, data: QueryDict | None = None, *, now_ms: int, **kwargs: Any
-    ) -> None:  # Any: Django's own types
-        super().__init__(data, **kwargs)
-        self.now_ms = now_ms
-        names = Project.objects.values_list("name", flat=True)
-        self.fields["project"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]
-
     def clean(self) -> dict[str, Any]:  # Any: Django's own types
-        """The range as two times, and all that the service would refuse."""
-        cleaned: dict[str, Any] = super().clean() or {}
-        if not self.errors:
-            self._fix_range(cleaned)
+        """All that the service would refuse."""
+        cleaned = super().clean()
         if not self.errors:
             self._check(self.order())
         return cleaned
-
-    def _fix_range(self, cleaned: dict[str, Any]) -> None:  # Any: Django's own types
-        if cleaned["range"] != CUSTOM:
-            cleaned["from_at"], cleaned["to_at"] = preset(cleaned["range"], now_ms=self.now_ms)
-            return
-        for name in ("from_at", "to_at"):
-            if cleaned.get(name) is None:
-                self.add_error(name, "A time is needed here, such as 2026-11-01 12:00, UTC.")
-        if self.errors:
-            return
-        if cleaned["to_at"] < cleaned["from_at"]:
-            self.add_error("to_at", "This lies before the start.")
-        elif _ms(cleaned["to_at"]) > self.now_ms:
-            self.add_error("to_at", "This lies in the future. Mind that times are in UTC here.")
-        elif _ms(cleaned["from_at"]) < 0:
-            self.add_error("from_at", "No event occurred before 1970.")
 
     def _check(self, order: orders.Order) -> None:
         try:
@@ -139,8 +81,7 @@ class OrderForm(RateForm):
     def order(self, *, reason: str = "", idempotency_key: str | None = None) -> orders.Order:
         """What a valid form asks for."""
         cleaned = self.cleaned_data
-        span = Span(_ms(cleaned["from_at"]), _ms(cleaned["to_at"]))
-        source = Source(cleaned["project"], (span,), tuple(cleaned["events"]))
+        source = Source(cleaned["project"], (self.span(),), tuple(cleaned["events"]))
         return orders.Order(source, self.rate(), reason, idempotency_key=idempotency_key)
 
     def fixed(self, counts: Sequence[HourCount] = ()) -> "OrderForm":
@@ -151,22 +92,6 @@ class OrderForm(RateForm):
             counts, self.cleaned_data["events"]
         )
         return made
-
-    def fixed_data(self) -> QueryDict:
-        """What is filled in into it."""
-        data = QueryDict(mutable=True)
-        for name, value in self.cleaned_data.items():
-            match value:
-                case datetime():
-                    data[name] = value.strftime("%Y-%m-%dT%H:%M:%S")
-                case list():
-                    data.setlist(name, value)
-                case None | False:
-                    continue
-                case _:
-                    data[name] = str(value)
-        data["range"] = CUSTOM
-        return data
 
 
 class Typed(NamedTuple):
@@ -226,19 +151,6 @@ def _bare(typed: str) -> str:
     return "".join(char for char in typed if char not in ", _.'\u00a0")
 
 
-def preset(name: str, *, now_ms: int) -> tuple[datetime, datetime]:
-    """Start and end of a range by name, UTC, in whole seconds."""
-    now = datetime.fromtimestamp(now_ms // 1000, UTC)
-    today = now.replace(hour=0, minute=0, second=0)
-    match name:
-        case "today":
-            return today, now
-        case "yesterday":
-            return today - timedelta(days=1), today
-        case _:
-            return now - timedelta(hours=_HOURS[name]), now
-
-
 def names_to_tick(counts: Iterable[HourCount], ticked: Sequence[str]) -> list[tuple[str, str]]:
     """Names with their counts, the most frequent first; what is ticked is always there."""
     totals: dict[str, int] = dict.fromkeys(ticked, 0)
@@ -246,7 +158,3 @@ def names_to_tick(counts: Iterable[HourCount], ticked: Sequence[str]) -> list[tu
         totals[found.event] = totals.get(found.event, 0) + found.count
     ranked = sorted(totals, key=lambda name: (name not in ticked, -totals[name], name))
     return [(name, f"{name} ({totals[name]:,})") for name in ranked[:MAX_LISTED_NAMES]]
-
-
-def _ms(at: datetime) -> int:
-    return round(at.timestamp() * 1000)

@@ -22,6 +22,7 @@ from replay.domain import (
     Mode,
     Rate,
     Source,
+    Span,
     State,
     new_replay_id,
 )
@@ -39,18 +40,21 @@ COUNT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A replay that somebody wants. `idempotency_key`: the same order again is the same replay."""
+    """A replay that somebody wants. `idempotency_key`: the same order again is the same replay.
+    `compared`: the range that was compared, of an order for what differs there; whoever asks for
+    the same range again asks for the same, whatever differs by then."""
 
     source: Source
     rate: Rate
     reason: str
     mode: Mode = Mode.IN_PLACE
     idempotency_key: str | None = None
+    compared: Span | None = None
 
     def digest(self) -> str:
         """Says whether two orders are the same."""
-        said = repr((self.source, self.rate, self.reason, self.mode)).encode()
-        return blake2b(said, digest_size=32).hexdigest()
+        said = repr((self.compared or self.source, self.rate, self.reason, self.mode))
+        return blake2b(said.encode(), digest_size=32).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

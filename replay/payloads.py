@@ -70,9 +70,9 @@ class ReplayChange(msgspec.Struct, forbid_unknown_fields=True):
 
 def parse_order(payload: object, *, project: str, idempotency_key: str | None) -> Order:
     """Raises InvalidReplay naming the member."""
-    asked = _convert(payload, ReplayRequest)
-    from_ms = _time_ms(asked.source.from_, "source.from")
-    to_ms = _time_ms(asked.source.to, "source.to")
+    asked = convert(payload, ReplayRequest)
+    from_ms = time_ms(asked.source.from_, "source.from")
+    to_ms = time_ms(asked.source.to, "source.to")
     return Order(
         source=Source(project, (Span(from_ms, to_ms),), tuple(dict.fromkeys(asked.filter.events))),
         rate=_rate(asked.rate),
@@ -84,20 +84,21 @@ def parse_order(payload: object, *, project: str, idempotency_key: str | None) -
 
 def parse_rebuild(payload: object) -> tuple[str, Rate]:
     """Reason and rate. Raises InvalidReplay naming the member."""
-    asked = _convert(payload, RebuildRequest)
+    asked = convert(payload, RebuildRequest)
     return asked.reason, _rate(asked.rate)
 
 
 def parse_rate(payload: object) -> Rate:
     """The rate of a change. Raises InvalidReplay."""
-    return _rate(_convert(payload, ReplayChange).rate)
+    return _rate(convert(payload, ReplayChange).rate)
 
 
 def _rate(given: ReplayRate) -> Rate:
     return Rate(given.max_eps, given.auto)
 
 
-def _convert(payload: object, shape: type[T]) -> T:
+def convert(payload: object, shape: type[T]) -> T:
+    """A body as this shape. Raises InvalidReplay naming the member."""
     try:
         return msgspec.convert(payload, shape)
     except msgspec.ValidationError as exc:
@@ -106,13 +107,14 @@ def _convert(payload: object, shape: type[T]) -> T:
         raise InvalidReplay(field, f"{field or 'the body'}: {reason}") from exc
 
 
-def _time_ms(value: str | int, field: str) -> int:
-    time_ms = parse_time(value)
-    if time_ms is None or time_ms < 0:
+def time_ms(value: str | int, field: str) -> int:
+    """Milliseconds since 1970. Raises InvalidReplay naming the member."""
+    parsed_ms = parse_time(value)
+    if parsed_ms is None or parsed_ms < 0:
         raise InvalidReplay(
             field,
             f"{field} takes RFC 3339 with an offset, such as 2026-11-01T12:00:00Z, or epoch "
             "milliseconds, from 1970 on",
             code=Code.INVALID_TIMESTAMP,
         )
-    return time_ms
+    return parsed_ms

@@ -1,40 +1,45 @@
 """The spans of time that a replay must cover to bring back what the view lacks. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from feed.event import key_time_ms
-from replay.domain import Span
+from replay.domain import MAX_SPANS, Span
 from replay.verification.comparison import Difference, Kind
-
-MOST_SPANS = 10_000
 
 
 class Gap:
-    """Collects spans of one millisecond each; those that touch are one. Beyond `most_spans` the
-    nearest are joined, so that memory is bounded: what lies between is replayed too, which
-    changes nothing."""
+    """Collects spans of one millisecond each, bounded: see there."""
 
-    def __init__(self, *, most_spans: int = MOST_SPANS) -> None:
+    def __init__(self, *, most_spans: int = MAX_SPANS) -> None:
         self._most = most_spans
         self._spans: list[Span] = []
 
     def add(self, found: Iterable[Difference]) -> None:
         """Differences of any order. An extra document is left out: no replay takes it away."""
         times = {key_time_ms(each.key) for each in found if each.kind is not Kind.EXTRA}
-        self._spans = _joined(self._spans + [Span(time, time + 1) for time in times], at_most_ms=0)
-        if len(self._spans) > self._most:
-            self._spans = _joined(self._spans, at_most_ms=self._limit_ms())
+        spans = self._spans + [Span(time, time + 1) for time in times]
+        self._spans = bounded(spans, most_spans=self._most)
 
     @property
     def spans(self) -> list[Span]:
         """Ascending; none touches another. Empty when there is nothing to replay."""
         return list(self._spans)
 
-    def _limit_ms(self) -> int:
-        """The least distance up to which spans must be joined for few enough to stay."""
-        pairs = zip(self._spans, self._spans[1:], strict=False)
-        distances = sorted(later.from_ms - earlier.to_ms for earlier, later in pairs)
-        return distances[len(self._spans) - self._most - 1]
+
+def bounded(spans: Iterable[Span], *, most_spans: int = MAX_SPANS) -> list[Span]:
+    """The same ascending, those that touch as one. Beyond `most_spans` the nearest are joined, so
+    that memory is bounded: what lies between is replayed too, which changes nothing."""
+    apart = _joined(spans, at_most_ms=0)
+    if len(apart) <= most_spans:
+        return apart
+    return _joined(apart, at_most_ms=_limit_ms(apart, most_spans))
+
+
+def _limit_ms(apart: Sequence[Span], most_spans: int) -> int:
+    """The least distance up to which spans must be joined for few enough to stay."""
+    pairs = zip(apart, apart[1:], strict=False)
+    distances = sorted(later.from_ms - earlier.to_ms for earlier, later in pairs)
+    return distances[len(apart) - most_spans - 1]
 
 
 def _joined(spans: Iterable[Span], *, at_most_ms: int) -> list[Span]:

@@ -22,9 +22,11 @@ def open_reconciliation(
     most_kept: int,
     tell: Callable[[Group, int], None] = lambda *_: None,
     found: Callable[[Sequence[Difference]], None] = lambda _: None,
+    tick: Callable[[], object] = lambda: None,
 ) -> Reconciliation:
     """Of the generation that is served now. Before each second look at most `wait_s` are waited
-    for sink and projector, and `tell` hears who is behind by how many records."""
-    sides = Sides(project, served_generation(), get_event_store(), get_series_store())
+    for sink and projector, and `tell` hears who is behind by how many records. `tick` is called
+    again and again, and what it raises passes through."""
+    sides = Sides(project, served_generation(), get_event_store(), get_series_store(), tick)
     passing = Passing(get_feed(), wait_s=wait_s, tell=tell)
     return Reconciliation(sides, span, passing, most_kept=most_kept, found=found)

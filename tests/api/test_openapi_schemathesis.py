@@ -17,7 +17,7 @@ LIMIT_S = 300.0
 EXAMPLES = 4
 SEED = 20261101
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-SCOPES = ("ingest", "query", "operate", "replay")
+SCOPES = ("ingest", "query", "operate", "replay", "repair")
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def operator_token(stack: Stack) -> str:
-    more = ("--scope", "operate", "--scope", "replay")
+    more = [part for scope in SCOPES[2:] for part in ("--scope", scope)]
     made = json.loads(stack.manage("create_project", "fuzz", *more, "--json"))
     key_file = stack.data_dir / "fuzz.pem"
     key_file.write_text(made["private_key"])

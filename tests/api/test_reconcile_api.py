@@ -10,7 +10,7 @@ from django.test import Client
 from access.authentication import get_key_ring
 from access.claims import Scope
 from feed.event import HOUR_MS, key_text
-from operations.reconcile import api
+from operations.reconcile import paging
 from tests.builders import NOON_MS, make_event
 from tests.damage import EmbeddedDamage
 from tests.key_builders import ProjectKeys, make_snapshot
@@ -82,7 +82,7 @@ def test_pages_of_hours_are_followed_by_cursor(pipeline: LocalPipeline, keys: Pr
 def test_a_page_ends_after_a_while_with_at_least_one_hour(
     pipeline: LocalPipeline, keys: ProjectKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "ENOUGH_S", -1.0)
+    monkeypatch.setattr(paging, "ENOUGH_S", -1.0)
     events = [make_event(occurred_at_ms=NOON_MS + index * HOUR_MS) for index in range(2)]
     pipeline.publish_events(events)
     pipeline.store()

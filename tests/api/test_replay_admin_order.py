@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from access.models import Project
-from replay import admin_forms, orders, services
+from replay import admin_forms, admin_ranges, orders, services
 from replay.estimating import Estimate
 from replay.models import Replay
 from tests.local_pipeline import LocalPipeline, local_pipeline
@@ -70,10 +70,10 @@ def test_a_range_by_name_becomes_two_times(pipeline: LocalPipeline, staff: Clien
     assert form["from_at"].value() < form["to_at"].value()
 
 
-@pytest.mark.parametrize("name", [name for name, _ in admin_forms.RANGES if name != "custom"])
+@pytest.mark.parametrize("name", [name for name, _ in admin_ranges.RANGES if name != "custom"])
 def test_ranges_by_name_end_by_now_and_have_a_length(name: str) -> None:
     now_ms = 1_793_700_000_123
-    start, end = admin_forms.preset(name, now_ms=now_ms)
+    start, end = admin_ranges.preset(name, now_ms=now_ms)
 
     assert start < end
     assert end.timestamp() * 1000 <= now_ms

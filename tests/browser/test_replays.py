@@ -1,57 +1,15 @@
 """The admin's pages of replays in real Chromium: New, Estimate, Confirm, Detail, to the end."""
 
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Page, expect
 
-from tests.dev_stack import Dev
+from tests.browser.conftest import Look
 
 pytestmark = pytest.mark.browser
 
 LIST = "/admin/replay/replay/"
-SIZES: dict[str, ViewportSize] = {
-    "laptop": {"width": 1280, "height": 900},
-    "phone": {"width": 390, "height": 800},
-}
-Look = Callable[[Page, str], None]
-PASSWORD = "only to look 7"  # noqa: S105  # of a user of a data folder that ends with the tests
-MAKE_VIEWER = f"""
-from django.contrib.auth.models import Permission, User
-user = User.objects.create_user("viewer", password={PASSWORD!r}, is_staff=True)
-user.user_permissions.set(Permission.objects.filter(codename="view_replay"))
-"""
-
-
-@pytest.fixture
-def viewer(chromium: Browser, dev: Dev) -> Iterator[Page]:
-    """Signed in as somebody who may look at replays alone."""
-    dev.manage("shell", "--command", MAKE_VIEWER)
-    context = chromium.new_context(base_url=dev.url, viewport=SIZES["laptop"])
-    page = context.new_page()
-    page.goto("/admin/")
-    page.fill("#id_username", "viewer")
-    page.fill("#id_password", PASSWORD)
-    page.click("[type=submit]")
-    page.wait_for_selector("#content-main")
-    yield page
-    context.close()
-
-
-@pytest.fixture
-def look(tmp_path: Path) -> Look:
-    """No page is wider than a laptop's or a phone's screen; leaves a picture of each."""
-
-    def look_at(page: Page, name: str) -> None:
-        for device, size in SIZES.items():
-            page.set_viewport_size(size)
-            page.screenshot(path=tmp_path / f"{name}-{device}.png", full_page=True)
-            assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], name
-        page.set_viewport_size(SIZES["laptop"])
-
-    return look_at
 
 
 def value_of(page: Page, bar: str) -> float:

@@ -21,7 +21,7 @@ from ingest.timestamps import format_time
 from operations.range_arguments import add_range
 from operations.reconcile.gap import Gap
 from operations.reconcile.opening import open_reconciliation
-from operations.reconcile.repair import Repair, repair
+from operations.reconcile.repair import Repair, order_for, repair
 from operations.reconcile.serializers import HourSerializer, SummarySerializer
 from replay.domain import Span
 from replay.journal import Actor, Via
@@ -120,7 +120,7 @@ class Command(BaseCommand):
         if as_json:
             said = dict(SummarySerializer(reconciliation).data)
             if repaired is not None:
-                said["replay"] = repaired.replay
+                said["replay"] = None if repaired.replay is None else repaired.replay.id
             self.stdout.write(json.dumps(said))
             return
         for line in _conclusion(reconciliation):
@@ -150,7 +150,8 @@ def _lines(hour: Hour) -> Iterator[str]:
 def _repaired(reconciliation: Reconciliation, gap: Gap) -> Repair:
     sides = reconciliation.sides
     actor = Actor(getpass.getuser(), Via.COMMAND)
-    return repair(gap, sides.project, actor, sides.events, clock=Clock())
+    order = order_for(sides.project, reconciliation.span)
+    return repair(order, gap.spans, actor, sides.events, clock=Clock())
 
 
 def _conclusion(reconciliation: Reconciliation) -> Iterator[str]:
@@ -176,9 +177,10 @@ def _advice(gap: Gap) -> Iterator[str]:
 
 def _repair_lines(repaired: Repair) -> Iterator[str]:
     if repaired.replay is not None:
+        replay = repaired.replay.id
         yield (
-            f"replay {repaired.replay} brings back what is missing or changed: "
-            f"manage.py replay show {repaired.replay} --watch"
+            f"replay {replay} brings back what is missing or changed: "
+            f"manage.py replay show {replay} --watch"
         )
     elif not repaired.later_count:
         yield "nothing to replay"

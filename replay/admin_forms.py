@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from django import forms
+from django.http import QueryDict
 
 from replay import orders
 from replay.admin_ranges import RangeForm
@@ -92,6 +93,21 @@ class OrderForm(RangeForm, RateForm):
             counts, self.cleaned_data["events"]
         )
         return made
+
+
+class RebuildForm(RateForm):
+    """Why the view is built anew, and how fast."""
+
+    reason = forms.CharField(
+        max_length=MAX_REASON_CHARS,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="Kept in the rebuild's log for whoever asks later.",
+    )
+    key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
+    field_order = ("reason", "max_eps", "auto", "key")
+
+    def __init__(self, data: QueryDict | None = None) -> None:
+        super().__init__(data, initial={"max_eps": None})
 
 
 class Typed(NamedTuple):

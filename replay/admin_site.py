@@ -19,7 +19,8 @@ from replay.models import Replay
 REQUEST = "replay.request_replay"
 START = "replay.start_replay"
 CONTROL = "replay.control_replay"
-MAY_SEE = ("replay.view_replay", REQUEST, START, CONTROL)
+SERVE = "replay.serve_generation"
+MAY_SEE = ("replay.view_replay", REQUEST, START, CONTROL, SERVE)
 """Whoever may do something with replays sees them."""
 PERMISSIONS = {
     Move.ESTIMATE: REQUEST,

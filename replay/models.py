@@ -91,6 +91,7 @@ class Replay(models.Model):
             ("request_replay", "Can request a replay"),
             ("start_replay", "Can start a replay"),
             ("control_replay", "Can pause, resume, cancel and retry a replay, and change its rate"),
+            ("serve_generation", "Can verify, swap, roll back and drop generations of the view"),
         ]
         default_permissions = ("view",)
 

@@ -1,12 +1,25 @@
-"""Routes of the replay API."""
+"""Routes of the API of replays and generations, and of the pages of generations."""
 
+from django.contrib import admin
 from django.urls import URLPattern, path, re_path
 
+from replay import generation_admin as pages
 from replay.api import ReplaysView
 from replay.generation_api import DiffView, GenerationMoveView, GenerationsView, OneGenerationView
 from replay.one_api import MoveView, OneReplayView
 
+_page = admin.site.admin_view
+
 urlpatterns: list[URLPattern] = [
+    path("admin/generations/", _page(pages.generations), name="generations-page"),
+    path("admin/generations/rebuild/", _page(pages.rebuild), name="generation-rebuild"),
+    path("admin/generations/<int:generation>/", _page(pages.one), name="generation-page"),
+    path("admin/generations/<int:generation>/diff", pages.diff, name="generation-page-diff"),
+    path(
+        "admin/generations/<int:generation>/<str:move>/",
+        _page(pages.move),
+        name="generation-page-move",
+    ),
     path("v1/replays", ReplaysView.as_view(), name="replays"),
     path("v1/replays/<str:replay>", OneReplayView.as_view(), name="replay"),
     re_path(

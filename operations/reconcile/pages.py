@@ -37,15 +37,9 @@ HOURS = 48
 """Hours of an answer: the page asks for the next ones until there are no more."""
 
 
-@never_cache
-@require_safe
 def reconcile(request: HttpRequest) -> HttpResponse:
     """The form and, filled in, a page that compares by itself; for whoever may see replays."""
-    return admin.site.admin_view(_reconcile)(request)
-
-
-def _reconcile(request: HttpRequest) -> HttpResponse:
-    if not may_see(request):
+    if request.method not in {"GET", "HEAD"} or not may_see(request):
         raise PermissionDenied
     form = RangeForm(request.GET if "project" in request.GET else None, now_ms=CLOCK.now_ms())
     return _page(request, form, GapForm() if request.user.has_perm(REQUEST) else None)
@@ -102,13 +96,8 @@ TOO_LONG = (
 )
 
 
-@never_cache
 def reconcile_replay(request: HttpRequest) -> HttpResponse:
     """Order a replay of the gap that the page found, by POST alone; 403 without the permission."""
-    return admin.site.admin_view(_reconcile_replay)(request)
-
-
-def _reconcile_replay(request: HttpRequest) -> HttpResponse:
     require(request, REQUEST)
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])

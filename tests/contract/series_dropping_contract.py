@@ -3,7 +3,11 @@
 Part of tests/contract/series_store_contract.py, which an adapter's tests subclass.
 """
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from random import SystemRandom
 
 import pytest
@@ -14,6 +18,10 @@ from tests.series_builders import make_document, make_query
 from timeseries.domain import EVERYTHING, CoreField
 from timeseries.errors import GenerationDropped
 from timeseries.ports import Document, SeriesStore
+
+ROOT = Path(__file__).parents[2]
+LIMIT_S = 60
+Remains = Callable[[int], Sequence[str]]
 
 
 def fresh_generation() -> int:
@@ -55,8 +63,9 @@ def uses_of(
 
 
 class SeriesDroppingContract:
-    """Subclass it with fixtures `store` and `other`, two handles on one view, as two processes
-    have them."""
+    """Subclass it with fixtures `store` and `other`, two handles on one view as two processes have
+    them, `place`, where a third finds it (series_store_writer), and `remains`, what of a generation
+    takes up room there."""
 
     def test_a_dropped_generation_is_gone_for_every_process_and_the_others_stay(
         self, store: SeriesStore, other: SeriesStore, project: str
@@ -98,3 +107,47 @@ class SeriesDroppingContract:
 
         with pytest.raises(GenerationDropped):
             other.ensure(dropped)
+
+    def test_what_a_dropped_generation_held_is_given_back(
+        self, store: SeriesStore, project: str, remains: Remains
+    ) -> None:
+        dropped = fresh_generation()
+        store.ensure(dropped)
+        store.write([[make_document(project=project)]], generations=(dropped,))
+        assert remains(dropped)
+
+        store.drop(dropped)
+
+        assert remains(dropped) == []
+
+    def test_a_drop_that_was_killed_is_completed_by_another(
+        self, store: SeriesStore, other: SeriesStore, project: str, place: str, remains: Remains
+    ) -> None:
+        dropped = fresh_generation()
+        document = make_document(project=project)
+        for handle in (store, other):
+            handle.ensure(dropped)
+            handle.write([[document]], generations=(dropped,))
+
+        assert run_dropper(place, dropped, "view.dropped_before_free") == -signal.SIGKILL
+        assert remains(dropped)
+        with pytest.raises(GenerationDropped):
+            store.ensure(dropped)
+        assert run_dropper(place, dropped) == 0
+
+        assert remains(dropped) == []
+        for use in (*uses_of(other, document, dropped), *uses_of(store, document, dropped)):
+            with pytest.raises(GenerationDropped):
+                use()
+        assert remains(dropped) == []
+
+
+def run_dropper(place: str, generation: int, crash_point: str = "") -> int:
+    """A process that drops it; its return code."""
+    arguments = [place, str(generation), crash_point]
+    return subprocess.run(
+        [sys.executable, "-m", "tests.contract.series_store_dropper", *arguments],
+        cwd=ROOT,
+        timeout=LIMIT_S,
+        check=False,
+    ).returncode

@@ -5,8 +5,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.series_dropping_contract import Remains
 from tests.contract.series_store_contract import SeriesStoreContract
 from timeseries.adapters.embedded import EmbeddedSeriesStore, open_series_store
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> str:
+    return str(tmp_path)
+
+
+@pytest.fixture
+def remains(tmp_path: Path) -> Remains:
+    """The files of a generation."""
+    folder = tmp_path / "timeseries"
+    return lambda generation: [path.name for path in folder.glob(f"generation-{generation}.sq*")]
 
 
 class TestEmbeddedSeriesStore(SeriesStoreContract):

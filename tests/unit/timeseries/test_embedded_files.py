@@ -1,5 +1,6 @@
 """The embedded series store when its file cannot be used, or a query takes too long."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,11 +10,12 @@ import pytest
 
 from feed import sqlite
 from feed.errors import WrongOption
+from feed.sqlite import Connection, open_file
 from tests.builders import NOON_MS
 from tests.series_builders import make_document, make_query
-from timeseries.adapters.embedded import EmbeddedSeriesStore, open_series_store
+from timeseries.adapters.embedded import EmbeddedSeriesStore, files, open_series_store
 from timeseries.domain import Agg, CoreField, Metric
-from timeseries.errors import QueryTimeout, SeriesError, SeriesUnavailable
+from timeseries.errors import GenerationDropped, QueryTimeout, SeriesError, SeriesUnavailable
 
 
 @pytest.fixture
@@ -117,6 +119,48 @@ def test_threads_read_and_write_at_once(store: EmbeddedSeriesStore) -> None:
 
     assert failures == []
     assert count(store) == 60
+
+
+def test_a_process_lets_go_of_a_dropped_generation_when_it_is_used_again(
+    store: EmbeddedSeriesStore, tmp_path: Path
+) -> None:
+    """A deleted file keeps its space while somebody has it open."""
+    other = EmbeddedSeriesStore(tmp_path)
+    for each in (store, other):
+        each.write([[make_document(id="1")]], generations=(1, 2))
+        each.data_version("demo", generation=2)
+    path = str(tmp_path / "generation-2.sqlite")
+    assert opened(path)
+
+    other.drop(2)
+    assert opened(path)
+    assert count(store) == 1
+
+    assert not opened(path)
+    other.close()
+
+
+def test_a_file_that_comes_into_being_behind_a_drop_goes_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, other = EmbeddedSeriesStore(tmp_path), EmbeddedSeriesStore(tmp_path)
+
+    def open_late(path: Path, **rest: int) -> Connection:
+        if path.name == "generation-2.sqlite":
+            other.drop(2)
+        return open_file(path, **rest)
+
+    monkeypatch.setattr(files, "open_file", open_late)
+    with pytest.raises(GenerationDropped):
+        store.write([[make_document()]], generations=(2,))
+
+    assert list(tmp_path.glob("generation-2.sqlite*")) == []
+
+
+def opened(path: str) -> list[str]:
+    """The open files of this process whose path begins so, deleted ones too."""
+    links = (os.readlink(entry) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink())
+    return [link for link in links if link.startswith(path)]
 
 
 def test_a_closed_store_opens_again(store: EmbeddedSeriesStore) -> None:

@@ -1,36 +1,20 @@
-"""Generations in the cluster: their records, index templates, and indices made ahead of the first
-write into them."""
+"""Generations in the cluster: index templates, and indices made ahead of the first write into
+them."""
 
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
-from typing import Any
 
 from feed.crash_points import reach
 from timeseries.adapters.elasticsearch.client import Cluster, Json
-from timeseries.adapters.elasticsearch.errors import error_in
-from timeseries.adapters.elasticsearch.indices import (
-    MONTHLY_YEARS,
-    MOST_NAMES,
-    Names,
-    Place,
-    month_of,
-    month_start_ms,
-)
-from timeseries.adapters.elasticsearch.mapping import (
-    MAPPING_VERSION,
-    event_index,
-    event_template,
-    replicas_setting,
-)
+from timeseries.adapters.elasticsearch.indices import Names, Place, month_of, month_start_ms
+from timeseries.adapters.elasticsearch.making import ENSURE, TIMEOUT_S, IndexMaker
+from timeseries.adapters.elasticsearch.mapping import event_index, event_template
 from timeseries.adapters.elasticsearch.options import Options
+from timeseries.adapters.elasticsearch.records import Records
 from timeseries.errors import GenerationDropped, SeriesError, SeriesUnavailable
 
 OLDEST_SERVER = 9
-TIMEOUT_S = 30.0
-ENSURE = "run `manage.py ensure_engines`"
-_EXISTS = "resource_already_exists_exception"
 
 
 class GenerationKeeper:
@@ -38,6 +22,8 @@ class GenerationKeeper:
 
     def __init__(self, cluster: Cluster, names: Names, options: Options) -> None:
         self._cluster, self._names, self._options = cluster, names, options
+        self._maker = IndexMaker(cluster)
+        self._records = Records(cluster, names, options, self._maker)
         self._lock = threading.Lock()
         self._places: dict[int, Place] = {}
         self._present: set[str] = set()
@@ -53,7 +39,7 @@ class GenerationKeeper:
     def place_now(self, generation: int) -> Place:
         """As `place`, yet asked of the cluster: where nothing is found, since another process may
         have dropped the generation."""
-        place = self._read_record(generation)
+        place = self._records.read(generation)
         if place is None:
             raise SeriesUnavailable(
                 f"generation {generation} of the view has no record in index"
@@ -82,8 +68,10 @@ class GenerationKeeper:
     def ensure(self, generation: int) -> Sequence[str]:
         """See SeriesStore.ensure. Raises SeriesError with the command that mends it."""
         self._check_server()
-        made = self._ensure_records_index()
-        made += self._ensure_record(generation)
+        made = self._records.ensure_index()
+        if self._records.read(generation) is None:
+            self._refuse_orphans(generation)
+            made.append(self._records.make(generation))
         place = self._places[generation] = self.place_now(generation)
         made += self._ensure_template(place)
         for index in sorted({self._names.index_at(place, time_ms) for time_ms in _months_ahead()}):
@@ -94,55 +82,19 @@ class GenerationKeeper:
     def drop(self, generation: int) -> None:
         """See SeriesStore.drop. The record stays and says so; the template stays, so that a late
         write is refused rather than an index made of it."""
-        self._ensure_records_index()
-        self._mark_dropped(generation)
+        self._records.ensure_index()
+        self._records.mark_dropped(generation)
+        self._places.pop(generation, None)
         reach("view.dropped_before_free")
-        self._delete(self._indices_of(generation))
-
-    def _mark_dropped(self, generation: int) -> None:
-        name = self._names.generations
-        place = self._read_record(generation) or Place(generation, 0, 0, 0)
-        if place.dropped:
-            return
-        self._cluster.request(
-            "PUT",
-            f"/{name}/_mapping",
-            what=f"changing the mapping of {name}",
-            timeout_s=TIMEOUT_S,
-            body={"properties": {"dropped": {"type": "boolean"}}},
-        )
-        self._cluster.request(
-            "PUT",
-            f"/{name}/_doc/{generation}",
-            what=f"marking generation {generation} as dropped",
-            timeout_s=TIMEOUT_S,
-            body=asdict(replace(place, dropped=True)),
-        )
-
-    def _indices_of(self, generation: int) -> list[str]:
-        found = self._get(
-            f"/{self._names.events(generation)}-*/_settings",
-            what="looking for indices",
-            filter_path="*.settings.index.uuid",
-        )
-        return sorted(found)
-
-    def _delete(self, indices: Sequence[str]) -> None:
-        """By name: many clusters delete nothing by pattern."""
-        for start in range(0, len(indices), MOST_NAMES):
-            names = indices[start : start + MOST_NAMES]
-            self._cluster.request(
-                "DELETE",
-                f"/{','.join(names)}",
-                what=f"deleting indices {names[0]} and others",
-                timeout_s=TIMEOUT_S,
-                params={"ignore_unavailable": "true"},
-            )
+        indices = self._maker.found(f"{self._names.events(generation)}-*")
+        self._maker.delete(indices)
         self.forget(indices)
 
     def _check_server(self) -> None:
         """The root of the server is not asked: some builds lack it."""
-        answer = self._get("/_nodes", what="asking for the version", filter_path="nodes.*.version")
+        answer = self._maker.get(
+            "/_nodes", what="asking for the version", filter_path="nodes.*.version"
+        )
         for node in answer.get("nodes", {}).values():
             if int(node["version"].split(".")[0]) < OLDEST_SERVER:
                 raise SeriesError(
@@ -150,47 +102,11 @@ class GenerationKeeper:
                     " newer; upgrade it"
                 )
 
-    def _ensure_records_index(self) -> list[str]:
-        name = self._names.generations
-        body = {
-            "settings": {"number_of_shards": 1, **replicas_setting(self._options.replicas)},
-            "mappings": {
-                "dynamic": "strict",
-                "_meta": {"weir": MAPPING_VERSION},
-                "properties": {
-                    field: {"type": "integer"}
-                    for field in ("generation", "monthly_from_year", "shards", "spread")
-                },
-            },
-        }
-        return [f"made index {name}"] if self._put_index(name, body) else []
-
-    def _ensure_record(self, generation: int) -> list[str]:
-        if self._read_record(generation) is not None:
-            return []
-        self._refuse_orphans(generation)
-        year, _ = month_of(int(time.time() * 1000))
-        record = {
-            "generation": generation,
-            "monthly_from_year": year - MONTHLY_YEARS,
-            "shards": self._options.shards,
-            "spread": self._options.spread,
-        }
-        self._cluster.request(
-            "PUT",
-            f"/{self._names.generations}/_create/{generation}",
-            what=f"making the record of generation {generation}",
-            timeout_s=TIMEOUT_S,
-            body=record,
-            allowed=(409,),  # another process was first: its record stands
-        )
-        return [f"made the record of generation {generation} of the view"]
-
     def _refuse_orphans(self, generation: int) -> None:
         """Without its record nobody knows where a document of old lies: it would be written
         again, elsewhere."""
         pattern = f"{self._names.events(generation)}-*"
-        found = self._indices_of(generation)
+        found = self._maker.found(pattern)
         if found:
             raise SeriesError(
                 f"{len(found)} indices {pattern} exist, but the record of generation {generation}"
@@ -201,7 +117,7 @@ class GenerationKeeper:
     def _ensure_template(self, place: Place) -> list[str]:
         name = self._names.events(place.generation)
         what = f"index template {name}"
-        found = self._get(f"/_index_template/{name}", what=f"reading {what}")
+        found = self._maker.get(f"/_index_template/{name}", what=f"reading {what}")
         wanted = event_template(name, shards=place.shards, replicas=self._options.replicas)
         if any(
             _is_same(each["index_template"], wanted) for each in found.get("index_templates", [])
@@ -220,66 +136,14 @@ class GenerationKeeper:
         """Whether it was made. The record is read after that: an index that came into being behind
         the back of a drop goes at once."""
         body = event_index(index, shards=place.shards, replicas=self._options.replicas)
-        is_new = self._put_index(index, body)
+        is_new = self._maker.make(index, body)
         if is_new:
             try:
                 self.place_now(place.generation)
             except GenerationDropped:
-                self._delete([index])
+                self._maker.delete([index])
                 raise
         return is_new
-
-    def _put_index(self, index: str, body: Json) -> bool:
-        """Whether it was made; one that is there must be ours."""
-        answer = self._cluster.request(
-            "PUT",
-            f"/{index}",
-            what=f"making index {index}",
-            timeout_s=TIMEOUT_S,
-            body=body,
-            allowed=(400,),
-        )
-        if "error" not in answer:
-            return True
-        kind, reason = error_in(answer)
-        if kind != _EXISTS:
-            raise SeriesError(f"Elasticsearch does not make index {index}: {reason}")
-        self._check_ours(index)
-        return False
-
-    def _check_ours(self, index: str) -> None:
-        found = self._get(
-            f"/{index}/_mapping",
-            what=f"reading the mapping of {index}",
-            filter_path="*.mappings._meta",
-        )
-        version = next((each["mappings"]["_meta"].get("weir") for each in found.values()), None)
-        if version != MAPPING_VERSION:
-            raise SeriesUnavailable(
-                f"index {index} exists and is not of this Weir (mapping {version}, not"
-                f" {MAPPING_VERSION}): delete or rename it and {ENSURE}, or choose another"
-                " index_prefix in WEIR_TIMESERIES_URL"
-            )
-
-    def _read_record(self, generation: int) -> Place | None:
-        answer = self._get(
-            f"/{self._names.generations}/_doc/{generation}",
-            what=f"reading the record of generation {generation}",
-        )
-        record = answer.get("_source")
-        return Place(**record) if record else None
-
-    def _get(self, path: str, *, what: str, filter_path: str | None = None) -> dict[str, Any]:
-        """The answer; empty where there is nothing of the name."""
-        answer = self._cluster.request(
-            "GET",
-            path,
-            what=what,
-            timeout_s=TIMEOUT_S,
-            params={"filter_path": filter_path} if filter_path else None,
-            allowed=(404,),
-        )
-        return {} if "error" in answer or answer.get("found") is False else dict(answer)
 
 
 def _months_ahead() -> Sequence[int]:

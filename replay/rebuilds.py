@@ -176,9 +176,9 @@ def drop(generation: int, actor: Actor, *, clock: Clock = CLOCK) -> Built:
         with suppress(IllegalMove):  # it has ended, or is being cancelled
             services.cancel(built.rebuild.id, actor, clock=clock)
     with transaction.atomic():
-        lifecycle.give_up(generation)
         rebuild = built.rebuild or served().rebuild
         _note(rebuild, actor, "drop", f"generation {generation} is dropped", clock)
+        lifecycle.give_up(generation)
     with suppress(SeriesBackpressure):
         lifecycle.finish_drops()
     return get(generation)

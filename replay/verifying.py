@@ -5,6 +5,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from itertools import pairwise
+from typing import TypeVar
 
 from access.lookups import project_names
 from feed.clock import Clock
@@ -25,9 +28,12 @@ from timeseries.ports import SeriesStore
 from warehouse.errors import StoreBackpressure
 from warehouse.ports import EventStore
 
+T = TypeVar("T")
 ENOUGH_HOURS = 100
 """No more are looked for once so many differ."""
 NAMED_HOURS = 10
+WINDOW_MS = 31 * 24 * HOUR_MS
+"""Compared at a time: a year of a big project at once takes an engine longer than a query may."""
 RETRY_S = 1.0
 _BEHIND = {Group.SINK: Throttle.SINK, Group.PROJECTOR: Throttle.PROJECTOR}
 
@@ -76,6 +82,17 @@ def _named(project: str, hour: Hour) -> str:
     return f"{project} {at:%Y-%m-%dT%H:00Z} ({', '.join(kinds)})"
 
 
+def windows_of(store: EventStore, project: str) -> list[Span]:
+    """All times in parts that follow one another, those with events in parts of WINDOW_MS. Raises
+    StoreUnavailable."""
+    start_ms, end_ms = ALL_TIMES[0]
+    hours = [partition.hour_ms for partition in store.partitions(project, start_ms, end_ms)]
+    edges = {start_ms, end_ms}
+    if hours:
+        edges |= {hours[-1] + HOUR_MS, *range(hours[0], hours[-1] + HOUR_MS, WINDOW_MS)}
+    return [Span(*pair) for pair in pairwise(sorted(edges))]
+
+
 class Verifying:
     """Of one claimed rebuild. Used from one thread, once."""
 
@@ -110,17 +127,20 @@ class Verifying:
         for. Raises Interrupted, LeaseLost, Unattended."""
         self._insist(lambda: self._series.ensure(self._generation))
         for project in project_names():
-            self._compare(project)
-            if self._findings.is_enough:
-                break
+            for window in self._insist(partial(windows_of, self._store, project)):
+                if not self._findings.is_enough:
+                    self._compare(project, window)
         return self._findings
 
-    def _compare(self, project: str) -> None:
-        start_ms = ALL_TIMES[0].from_ms
+    def _compare(self, project: str, window: Span) -> None:
+        start_ms = window.from_ms
 
         def go_on() -> bool:
             nonlocal start_ms
-            for hour in self._reconciliation(project, start_ms).hours():
+            if start_ms >= window.to_ms:
+                return True
+            span = Span(start_ms, window.to_ms)
+            for hour in self._reconciliation(project, span).hours():
                 if hour.state is Verdict.LAGGING:
                     return False
                 self._findings.add(project, hour)
@@ -134,14 +154,14 @@ class Verifying:
                 raise Unattended(self._behind)
             self._wait(self._behind, RETRY_S)
 
-    def _reconciliation(self, project: str, start_ms: int) -> Reconciliation:
+    def _reconciliation(self, project: str, span: Span) -> Reconciliation:
         sides = Sides(
             *(project, self._generation, self._store, self._series), tick=self._tending.tick
         )
         passing = Passing(self._feed, wait_s=float("inf"), tell=self._note_behind)
-        return Reconciliation(sides, Span(start_ms, ALL_TIMES[0].to_ms), passing, most_kept=0)
+        return Reconciliation(sides, span, passing, most_kept=0)
 
-    def _insist(self, work: Callable[[], object]) -> object:
+    def _insist(self, work: Callable[[], T]) -> T:
         """What `work` returns, once every engine that it needs answers."""
         while True:
             try:

@@ -7,11 +7,11 @@ import pytest
 from django.test import Client
 
 from access.models import Project
-from replay import admin_detail, services
+from replay import admin_detail, rebuilds, services
 from replay.domain import LEGAL, Move, State, Throttle
 from replay.models import Replay
 from tests.local_pipeline import LocalPipeline, local_pipeline
-from tests.replay_builders import ANNA, fill, run_to_the_end, started
+from tests.replay_builders import ANNA, FAST, fill, make_replayer, run_to_the_end, started
 from tests.replay_pages import (
     ALL,
     CONFIRM,
@@ -70,6 +70,30 @@ def test_a_replay_is_followed_to_its_end(pipeline: LocalPipeline, staff: Client)
     assert after["scanned_ms"] > row.to_ms
     assert "30 of 30 (100%)" in page
     assert [line[3] for line in after["log"]] == ["create", "start", "work", "complete"]
+
+
+def test_a_rebuild_is_shown_as_one_of_all_projects_and_times(
+    pipeline: LocalPipeline, staff: Client
+) -> None:
+    fill(pipeline, 30)
+    row = rebuilds.begin("another mapping", FAST, ANNA)
+    pipeline.project()
+    make_replayer(pipeline).run(once=True)
+
+    page = text_of(staff.get(f"{LIST}{row.id}/change/"))
+    bars = text_of(staff.get(f"{LIST}{row.id}/hours/"))
+    listed = text_of(staff.get(LIST))
+    during = progress_of(staff, row)
+    move(staff, row, Move.CANCEL)
+
+    assert "Rebuild of the view: generation 2" in page
+    assert "all, of all times" in page
+    assert "30 of 30 (100%)" in page
+    assert "2026-11-01 07:00" in bars
+    assert "all: generation 2" in listed
+    assert "all times" in listed
+    assert (during["state"], during["moves"]) == ("draining", ["cancel", "rate"])
+    assert services.get(row.id).state == "cancelled"
 
 
 def test_moves_by_post_are_in_the_log_with_their_actor(

@@ -11,7 +11,7 @@ from access.services import create_project
 from feed.fences import origin_of
 from feed.ports import Record
 from feed.topics import Topic
-from replay import leases, rebuilds, services
+from replay import leases, rebuilds, services, verifying
 from replay.domain import Rate, State
 from replay.errors import IllegalMove, InvalidReplay, KeyReused
 from replay.leases import Lease
@@ -20,7 +20,7 @@ from tests.builders import NOON_MS, make_event
 from tests.damage import EmbeddedDamage
 from tests.local_pipeline import LocalPipeline
 from tests.oracle import read_topic
-from tests.replay_builders import ANNA, FAST, fill, make_replayer
+from tests.replay_builders import ANNA, FAST, HOUR_MS, fill, make_replayer
 from timeseries.errors import GenerationDropped, IllegalGenerationState, UnknownGeneration
 from timeseries.generations import read_generations
 from timeseries.lifecycle import generation_states
@@ -151,6 +151,24 @@ def test_while_it_waits_it_keeps_its_lease_and_says_for_what(
     assert saved[-2:] == ["pins", "pins"]
     left = services.get(row.id)
     assert (left.state, left.worker, left.throttled_by) == ("running", "", "")
+
+
+def test_all_times_are_compared_in_windows_that_touch(
+    world: LocalPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, last = NOON_MS - 5 * HOUR_MS, NOON_MS - HOUR_MS
+    monkeypatch.setattr(verifying, "WINDOW_MS", 2 * HOUR_MS)
+
+    assert verifying.windows_of(world.events, "other") == [(0, END_MS)]
+    assert verifying.windows_of(world.events, "demo") == [
+        (0, first),
+        *((hour_ms, hour_ms + 2 * HOUR_MS) for hour_ms in (first, first + 2 * HOUR_MS)),
+        (last, NOON_MS),
+        (NOON_MS, END_MS),
+    ]
+    begin()
+    work(world)
+    assert states()[2] == "ready"
 
 
 def test_an_empty_warehouse_is_rebuilt_as_well(pipeline: LocalPipeline) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.postgresql_server import PostgresqlServer
 from tests.stack import ROOT, Credentials, Stack, wait_until
+from tests.unit.timeseries.generation_mover import check_movers
 from tests.unit.timeseries.slot_giver import NAMES
 
 pytestmark = pytest.mark.e2e
@@ -25,6 +26,8 @@ SUITES = (
     "tests/unit/operations/test_dev_first_run.py",
     "tests/unit/operations/test_pipeline.py",
     "tests/unit/timeseries/test_generations.py",
+    "tests/unit/timeseries/test_lifecycle.py",
+    "tests/unit/timeseries/test_pins.py",
     "tests/unit/timeseries/test_run_projector.py",
     "tests/unit/timeseries/test_slots.py",
     "tests/api/test_export_import.py",
@@ -75,6 +78,10 @@ def test_projectors_side_by_side_give_each_name_one_slot(stack: Stack) -> None:
     assert [giver.returncode for giver in givers] == [0, 0, 0]
     assert sorted(complete) == sorted(NAMES)
     assert sorted(complete.values()) == list(range(len(NAMES)))
+
+
+def test_processes_that_move_generations_side_by_side_keep_them_in_order(stack: Stack) -> None:
+    check_movers(stack.environment(DJANGO_SETTINGS_MODULE="analyticsproject.settings"))
 
 
 def test_the_pipeline_goes_on_by_itself_after_a_restart_of_the_database(

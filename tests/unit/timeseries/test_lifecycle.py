@@ -1,5 +1,8 @@
 """The life of a generation: begun, ready, served, dropped."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +10,7 @@ import pytest
 from django.test import override_settings
 
 from tests.series_builders import make_document
+from tests.unit.timeseries.generation_mover import LIMIT_S, ROOT, check_movers
 from timeseries.backends import SERIES_STORE, get_series_store
 from timeseries.errors import (
     GenerationDropped,
@@ -191,3 +195,15 @@ def test_no_slot_is_given_in_a_generation_that_was_dropped_meanwhile() -> None:
     with pytest.raises(GenerationDropped):
         registry.assign("demo", ["properties.b"], 2)
     assert not PropertySlot.objects.filter(generation=2).exists()
+
+
+def test_processes_that_move_generations_side_by_side_keep_them_in_order(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'movers.sqlite3'}",
+        "DJANGO_SETTINGS_MODULE": "analyticsproject.settings",
+    }
+    migrate = [sys.executable, "manage.py", "migrate", "timeseries", "--verbosity=0"]
+    subprocess.run(migrate, cwd=ROOT, env=environment, check=True, timeout=LIMIT_S)
+
+    check_movers(environment)

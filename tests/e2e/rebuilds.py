@@ -21,7 +21,8 @@ from tests.stack import Credentials, Stack, wait_until
 
 NEIGHBOUR = "neighbour"
 NEIGHBOUR_COUNT = 500
-WORKERS = ("sink", "projector", "projector-2", "replayer")
+PROJECTORS = ("projector", "projector-2")
+WORKERS = ("sink", *PROJECTORS, "replayer")
 POINTS: Mapping[str, Sequence[str]] = {
     "replayer": (
         "replay.after_claim",
@@ -123,15 +124,38 @@ class Site:
 
     def rebuild(self, kills: int, *, max_eps: int) -> int:
         """Build a generation while so many processes are killed, and serve it; its number."""
-        order = {"reason": "a test", "rate": {"max_eps": max_eps, "auto": False}}
-        begun = self._ask("POST", "/v1/generations", json=order)
-        number = int(begun["generation"])
+        number = self._begin(max_eps)
         for _ in range(kills):
             self._kill_one()
+        self._serve(number)
+        return number
+
+    def rebuild_with_projectors_killed_at(self, point: str, *, max_eps: int) -> int:
+        """As `rebuild`: each projector dies when it comes to this point, and is started again."""
+        stack = self.run.stack
+        for name in PROJECTORS:
+            stack.kill(name)
+            stack.start(name, command="projector", crash_point=f"{point}:1")
+        self.run.wait_for_progress()
+        number = self._begin(max_eps)
+        wait_until(f"the projectors die at {point}", self._have_projectors_died)
+        for name in PROJECTORS:
+            stack.kill(name)
+            stack.start(name, command="projector")
+        self._serve(number)
+        return number
+
+    def _have_projectors_died(self) -> bool:
+        return not any(map(self.run.stack.is_running, PROJECTORS))
+
+    def _begin(self, max_eps: int) -> int:
+        order = {"reason": "a test", "rate": {"max_eps": max_eps, "auto": False}}
+        return int(self._ask("POST", "/v1/generations", json=order)["generation"])
+
+    def _serve(self, number: int) -> None:
         self._wait_for(number)
         self._ask("POST", f"/v1/generations/{number}/swap")
         assert self._ask("GET", f"/v1/generations/{number}")["served"]
-        return number
 
     def drop(self, number: int) -> None:
         """Free one that is not served."""

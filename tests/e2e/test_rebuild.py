@@ -30,6 +30,15 @@ def test_a_rebuild_under_load_on_real_engines(
 
 
 @pytest.mark.faults
+@pytest.mark.parametrize("point", ["pins.committed_before_pinned", "pins.after_pinned"])
+def test_projectors_killed_as_they_pin_leave_no_hole(
+    tmp_path: Path, fault_seed: int, point: str
+) -> None:
+    with rebuilding(tmp_path, fault_seed, past=PAST // 4) as site:
+        site.rebuild_with_projectors_killed_at(point, max_eps=MAX_EPS)
+
+
+@pytest.mark.faults
 @pytest.mark.parametrize("engines", [(), REAL_ENGINES], ids=["embedded", "real"])
 def test_rebuilds_with_twenty_kills(
     request: pytest.FixtureRequest, tmp_path: Path, fault_seed: int, engines: tuple[str, ...]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from feed.event import HOUR_MS
 from replay.domain import Span
 from replay.rows import ALL_TIMES
 from replay.verification.comparison import HourPair, hour_pairs
@@ -17,8 +18,8 @@ MAX_HOUR_DIGITS = 15
 
 
 class Place(NamedTuple):
-    """Where a page ends: all up to and including this event of this hour of this project was
-    told; no event: nothing of the hour."""
+    """Where a page ends: all before this hour of this project was told, and of the hour all up to
+    and including this event."""
 
     project: str
     hour_ms: int = 0
@@ -80,15 +81,15 @@ class Diff:
         return DiffPage(cells, None)
 
     def _steps(self, after: Place) -> Iterator[Cell | Place]:
-        """The cells, and before each hour its place."""
+        """The cells, and after those of each hour the place past it: a page has one at least."""
         for project in self.projects:
             if project < after.project:
                 continue
             is_first = project == after.project
             for pair in self._pairs(project, after.hour_ms if is_first else 0):
-                yield Place(project, pair.hour_ms)
                 is_first_hour = is_first and pair.hour_ms == after.hour_ms
                 yield from _cells(project, pair, after.event if is_first_hour else "")
+                yield Place(project, pair.hour_ms + HOUR_MS)
 
     def _pairs(self, project: str, from_ms: int) -> Iterator[HourPair]:
         span = Span(from_ms, ALL_TIMES[0].to_ms)

@@ -17,11 +17,12 @@ from tests.builders import NOON_MS, make_event
 from tests.damage import EmbeddedDamage
 from tests.key_builders import ProjectKeys, make_snapshot
 from tests.local_pipeline import LocalPipeline, local_pipeline
-from tests.replay_builders import fill, make_replayer
+from tests.replay_builders import HOUR_MS, fill, make_replayer
 from timeseries.errors import SeriesUnavailable
 from warehouse.ports import ScanWindow
 
 GRANTED = frozenset({Scope.INGEST, Scope.QUERY, Scope.REPLAY, Scope.OPERATE})
+FIRST_MS = NOON_MS - 5 * HOUR_MS
 WHOLE = ScanWindow("demo", 0, 2**48 - 1)
 
 
@@ -150,11 +151,25 @@ def test_a_page_of_a_diff_ends_in_time_and_the_next_one_goes_on(
     EmbeddedDamage(tmp_path, "demo", generation=1).delete(rows[-1].key)
     monkeypatch.setattr(generation_diff, "ENOUGH_S", -1.0)
 
-    page = api.get("/v1/generations/2/diff").json()
-    monkeypatch.undo()
-    monkeypatch.setattr(generation_diff, "ENOUGH_S", 60.0)
+    pages = [api.get("/v1/generations/2/diff").json()]
+    while (cursor := pages[-1]["next_cursor"]) is not None:
+        pages.append(api.get(f"/v1/generations/2/diff?cursor={cursor}").json())
 
-    assert (page["data"], page["next_cursor"]) == ([], "demo:1793516400000:")
+    assert [page["next_cursor"] for page in pages] == [
+        *(f"demo:{FIRST_MS + hours * HOUR_MS}:" for hours in range(1, 6)),
+        None,
+    ]
+    assert [len(page["data"]) for page in pages] == [0, 0, 0, 0, 1, 0]
+
+
+def test_generations_are_listed_in_pages(pipeline: LocalPipeline, api: Api) -> None:
+    api.begin()
+
+    first = api.get("/v1/generations?limit=1").json()
+    second = api.get(f"/v1/generations?limit=1&cursor={first['next_cursor']}").json()
+
+    assert ([row["generation"] for row in first["data"]], first["next_cursor"]) == ([2], "2")
+    assert ([row["generation"] for row in second["data"]], second["next_cursor"]) == ([1], None)
 
 
 @pytest.mark.parametrize(

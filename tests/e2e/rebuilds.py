@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from feed.event import event_key
-from tests.e2e.under_load import PAUSE_ON_SERVERS_S, PAUSE_S, Run
+from tests.e2e.under_load import Run
 from tests.look import verdict_of
 from tests.oracle import FIRST_MS, Generator, Journal, ask_by_hour, journal_by_hour, make_rows
 from tests.stack import Credentials, Stack, wait_until
@@ -48,6 +48,9 @@ POINTS: Mapping[str, Sequence[str]] = {
         "consume.after_commit",
     ),
 }
+EMITTED_OVER_S, LEAST_EPS = 20, 100
+PAUSE_S = 0.3
+"""Between two batches of a sender: a scan must be able to overtake what comes in."""
 BUILT_LIMIT_S = 600.0
 LOOK_EVERY_S = 0.1
 FEWEST_LOOKS = 20
@@ -122,22 +125,22 @@ class Site:
     operator: Credentials
     rng: random.Random
 
-    def rebuild(self, kills: int, *, max_eps: int) -> int:
+    def rebuild(self, *, kills: int) -> int:
         """Build a generation while so many processes are killed, and serve it; its number."""
-        number = self._begin(max_eps)
+        number = self._begin()
         for _ in range(kills):
             self._kill_one()
         self._serve(number)
         return number
 
-    def rebuild_with_projectors_killed_at(self, point: str, *, max_eps: int) -> int:
+    def rebuild_with_projectors_killed_at(self, point: str) -> int:
         """As `rebuild`: each projector dies when it comes to this point, and is started again."""
         stack = self.run.stack
         for name in PROJECTORS:
             stack.kill(name)
             stack.start(name, command="projector", crash_point=f"{point}:1")
         self.run.wait_for_progress()
-        number = self._begin(max_eps)
+        number = self._begin()
         wait_until(f"the projectors die at {point}", self._have_projectors_died)
         for name in PROJECTORS:
             stack.kill(name)
@@ -148,7 +151,9 @@ class Site:
     def _have_projectors_died(self) -> bool:
         return not any(map(self.run.stack.is_running, PROJECTORS))
 
-    def _begin(self, max_eps: int) -> int:
+    def _begin(self) -> int:
+        """What there is now is emitted over EMITTED_OVER_S, so that there is something to kill."""
+        max_eps = max(LEAST_EPS, len(self.run.journal.sent) // EMITTED_OVER_S)
         order = {"reason": "a test", "rate": {"max_eps": max_eps, "auto": False}}
         return int(self._ask("POST", "/v1/generations", json=order)["generation"])
 
@@ -217,7 +222,6 @@ def rebuilding(
     """A stack with `past` events of a project that goes on sending, and a quiet neighbour; two
     projectors, one sink, one replayer. At the end the oracle judges every generation that was not
     dropped."""
-    pause_s = PAUSE_ON_SERVERS_S if settings else PAUSE_S
     with Stack(data_dir, settings or {}) as stack:
         credentials = stack.create_project("faults")
         operator = stack.create_project("staff", "operate")
@@ -228,7 +232,7 @@ def rebuilding(
         for name in WORKERS:
             stack.start(name, command=name.removesuffix("-2"))
         site = Site(run, operator, random.Random(seed))
-        generator = Generator(stack.url, credentials, run.journal, seed, pause_s=pause_s)
+        generator = Generator(stack.url, credentials, run.journal, seed, pause_s=PAUSE_S)
         with generator:
             run.wait_for_progress()
             with Watcher(run) as watcher:

@@ -10,12 +10,12 @@ from tests.e2e.rebuilds import rebuilding
 from tests.engine_names import CASSANDRA, ELASTICSEARCH, KAFKA, own_settings
 
 REAL_ENGINES = (KAFKA, CASSANDRA, ELASTICSEARCH)
-PAST, MAX_EPS = 6_000, 1_500
+PAST = 6_000
 
 
 def test_a_rebuild_under_load_with_processes_killed(tmp_path: Path, fault_seed: int) -> None:
     with rebuilding(tmp_path, fault_seed, past=PAST) as site:
-        site.rebuild(kills=3, max_eps=MAX_EPS)
+        site.rebuild(kills=3)
 
 
 @pytest.mark.e2e
@@ -24,9 +24,9 @@ def test_a_rebuild_under_load_on_real_engines(
 ) -> None:
     with (
         own_settings(request, REAL_ENGINES) as settings,
-        rebuilding(tmp_path, fault_seed, settings, past=PAST // 2) as site,
+        rebuilding(tmp_path, fault_seed, settings, past=PAST) as site,
     ):
-        site.rebuild(kills=2, max_eps=MAX_EPS // 2)
+        site.rebuild(kills=2)
 
 
 @pytest.mark.faults
@@ -35,7 +35,7 @@ def test_projectors_killed_as_they_pin_leave_no_hole(
     tmp_path: Path, fault_seed: int, point: str
 ) -> None:
     with rebuilding(tmp_path, fault_seed, past=PAST // 4) as site:
-        site.rebuild_with_projectors_killed_at(point, max_eps=MAX_EPS)
+        site.rebuild_with_projectors_killed_at(point)
 
 
 @pytest.mark.faults
@@ -45,10 +45,10 @@ def test_rebuilds_with_twenty_kills(
 ) -> None:
     with (
         own_settings(request, engines) as settings,
-        rebuilding(tmp_path, fault_seed, settings, past=2 * PAST) as site,
+        rebuilding(tmp_path, fault_seed, settings, past=PAST) as site,
     ):
         kept = [1]
         for _ in range(5):
-            kept.append(site.rebuild(kills=4, max_eps=MAX_EPS // 2))
+            kept.append(site.rebuild(kills=4))
             if len(kept) > 2:
                 site.drop(kept.pop(0))

@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,18 @@ from replay.domain import Rate, State
 from replay.errors import IllegalMove, InvalidReplay, KeyReused
 from replay.leases import Lease
 from replay.models import Replay
+from replay.verification import passing
 from tests.builders import NOON_MS, make_event
 from tests.damage import EmbeddedDamage
 from tests.local_pipeline import LocalPipeline
 from tests.oracle import read_topic
 from tests.replay_builders import ANNA, FAST, HOUR_MS, fill, make_replayer
-from timeseries.errors import GenerationDropped, IllegalGenerationState, UnknownGeneration
+from timeseries.errors import (
+    GenerationDropped,
+    IllegalGenerationState,
+    SeriesUnavailable,
+    UnknownGeneration,
+)
 from timeseries.generations import read_generations
 from timeseries.lifecycle import generation_states
 from timeseries.ports import DocumentHour
@@ -202,6 +209,46 @@ def test_what_differs_fails_by_name_and_a_retry_brings_it_back(
     assert (state_of(row), states()[2]) == ("completed", "ready")
     assert services.get(row.id).emitted == 500
     assert shown(world, "demo", 2) == stored(world, "demo")
+
+
+def test_what_is_on_its_way_is_no_difference_and_is_waited_for(
+    world: LocalPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passing, "Waiting", partial(passing.Waiting, grace_s=0.1))
+    row = begin()
+    world.project()
+    make_replayer(world).run(once=True)
+    world.publish_events([make_event(project="other", id="new", occurred_at_ms=NOON_MS)])
+    world.project()  # the view is ahead of the warehouse, and no sink runs
+
+    make_replayer(world).run(once=True)
+    left = services.get(row.id)
+    assert (left.state, left.throttled_by, states()[2]) == ("verifying", "sink", "building")
+
+    work(world)
+    assert (state_of(row), states()[2]) == ("completed", "ready")
+
+
+def test_a_view_that_is_away_while_it_is_compared_is_waited_for(
+    world: LocalPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = begin()
+    work(world)
+    rebuilds.verify(2, ANNA)
+    asked: list[object] = []
+    real_hours = type(world.series).hours
+
+    def hours(*args: object, **named: object) -> object:
+        asked.append(args)
+        if len(asked) < 3:
+            raise SeriesUnavailable(retry_after_s=0.01)
+        return real_hours(*args, **named)  # type: ignore[arg-type]  # as it was called
+
+    monkeypatch.setattr(type(world.series), "hours", hours)
+    make_replayer(world).run(once=True)
+
+    assert state_of(row) == "completed"
+    assert len(asked) > 3
 
 
 def test_a_sound_generation_can_be_verified_again_and_a_damaged_one_is_not_swapped_in(

@@ -10,6 +10,7 @@ import pytest
 
 from access.services import create_project
 from feed.fences import origin_of
+from feed.group_wait import Waiting
 from feed.ports import Record
 from feed.topics import Topic
 from replay import leases, rebuilds, services, verifying
@@ -17,7 +18,6 @@ from replay.domain import Rate, State
 from replay.errors import IllegalMove, InvalidReplay, KeyReused
 from replay.leases import Lease
 from replay.models import Replay
-from replay.verification import passing
 from tests.builders import NOON_MS, make_event
 from tests.damage import EmbeddedDamage
 from tests.local_pipeline import LocalPipeline
@@ -214,7 +214,8 @@ def test_what_differs_fails_by_name_and_a_retry_brings_it_back(
 def test_what_is_on_its_way_is_no_difference_and_is_waited_for(
     world: LocalPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passing, "Waiting", partial(passing.Waiting, grace_s=0.1))
+    impatient = partial(Waiting, grace_s=0.1)
+    monkeypatch.setattr("replay.verification.passing.Waiting", impatient)
     row = begin()
     world.project()
     make_replayer(world).run(once=True)

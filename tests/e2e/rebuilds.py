@@ -48,7 +48,7 @@ POINTS: Mapping[str, Sequence[str]] = {
         "consume.after_commit",
     ),
 }
-EMITTED_OVER_S, LEAST_EPS = 20, 100
+EMITTED_OVER_S, LEAST_EPS = 20, 600
 PAUSE_S = 0.3
 """Between two batches of a sender: a scan must be able to overtake what comes in."""
 BUILT_LIMIT_S = 600.0
@@ -182,7 +182,7 @@ class Site:
 
     def _wait_for_death(self, name: str) -> None:
         """A point may not be reached any more: after a while the process is killed anyway."""
-        until_s = time.monotonic() + self.rng.uniform(5.0, 20.0)
+        until_s = time.monotonic() + self.rng.uniform(3.0, 16.0)
         while self.run.stack.is_running(name) and time.monotonic() < until_s:
             time.sleep(0.05)
 

@@ -67,6 +67,7 @@ def facts(built: Built) -> dict[str, object]:
     """What a template shows of it."""
     return {
         "row": built.row,
+        "state": "served" if built.row.is_served else str(built.row.state),
         "rebuild": built.rebuild,
         "made": _utc(built.row.made_at),
         "freed": _utc(built.row.freed_at),

@@ -72,7 +72,7 @@ def test_a_generation_from_rebuild_to_drop(pipeline: LocalPipeline, staff: Clien
     ready = text_of(staff.get(f"{LIST}2/"))
 
     assert "Rebuild Generation State" in first
-    assert "Generation 1 ready read it: it is served" in first
+    assert "Generation 1 served read it: it is served" in first
     row = Replay.objects.get()
     assert made.headers["Location"] == f"/admin/replay/replay/{row.id}/change/"
     assert (row.requested_by, row.max_eps, row.auto) == ("anna", None, True)

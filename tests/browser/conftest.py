@@ -12,6 +12,7 @@ from playwright.sync_api import (
     Page,
     StorageState,
     ViewportSize,
+    expect,
     sync_playwright,
 )
 
@@ -22,6 +23,7 @@ ARGUMENTS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 LIMIT_MS = 60_000
+expect.set_options(timeout=LIMIT_MS)
 SIZES: dict[str, ViewportSize] = {
     "laptop": {"width": 1280, "height": 900},
     "phone": {"width": 390, "height": 800},
@@ -30,7 +32,9 @@ Look = Callable[[Page, str], None]
 PASSWORD = "only to look 7"  # noqa: S105  # of a user of a data folder that ends with the tests
 MAKE_VIEWER = f"""
 from django.contrib.auth.models import Permission, User
-user = User.objects.create_user("viewer", password={PASSWORD!r}, is_staff=True)
+user, _ = User.objects.get_or_create(username="viewer", is_staff=True)
+user.set_password({PASSWORD!r})
+user.save()
 user.user_permissions.set(Permission.objects.filter(codename="view_replay"))
 """
 
@@ -131,7 +135,8 @@ def viewer(chromium: Browser, dev: Dev) -> Iterator[Page]:
 
 @pytest.fixture
 def look(tmp_path: Path) -> Look:
-    """No page is wider than a laptop's or a phone's screen; leaves a picture of each."""
+    """No page is wider than a laptop's or a phone's screen; leaves a picture of each, and one
+    of the dark theme."""
 
     def look_at(page: Page, name: str) -> None:
         for device, size in SIZES.items():
@@ -139,5 +144,9 @@ def look(tmp_path: Path) -> Look:
             page.screenshot(path=tmp_path / f"{name}-{device}.png", full_page=True)
             assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], name
         page.set_viewport_size(SIZES["laptop"])
+        page.emulate_media(color_scheme="dark")
+        page.wait_for_timeout(300)  # links change their colour slowly
+        page.screenshot(path=tmp_path / f"{name}-dark.png", full_page=True)
+        page.emulate_media(color_scheme="light")
 
     return look_at

@@ -2,11 +2,14 @@
 dropped."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from feed.event import key_time_ms
 from feed.sqlite import open_file
+from ingest.timestamps import format_time
 from tests.browser.conftest import LIMIT_MS, Look
 from tests.damage import EmbeddedDamage
 from tests.dev_stack import Dev
@@ -17,18 +20,25 @@ LIST = "/admin/generations/"
 BUILT_LIMIT_MS = 3 * LIMIT_MS
 
 
-def damage_first(dev: Dev) -> None:
-    """Delete a document of generation 1."""
+@pytest.fixture
+def lost(dev: Dev) -> Iterator[None]:
+    """The first document of generation 1 is deleted by hand, and brought back in the end."""
     connection = open_file(dev.data_dir / "timeseries" / "generation-1.sqlite")
     ((key,),) = connection.execute("SELECT key FROM docs ORDER BY key LIMIT 1").fetchall()
     connection.close()
-    EmbeddedDamage(dev.data_dir, "demo").delete(bytes(key))  # type: ignore[arg-type]  # a blob
+    first = bytes(key)  # type: ignore[arg-type]  # a blob
+    EmbeddedDamage(dev.data_dir, "demo").delete(first)
+    yield
+    from_ms = key_time_ms(first)
+    dev.manage(
+        *("replay", "create", "--project", "demo", "--reason", "a document was lost"),
+        *("--from", format_time(from_ms), "--to", format_time(from_ms + 1), "--start", "--watch"),
+    )
 
 
 def test_a_view_is_rebuilt_and_swapped(
-    page: Page, viewer: Page, dev: Dev, look: Look, faults: list[str]
+    page: Page, viewer: Page, lost: None, look: Look, faults: list[str]
 ) -> None:
-    damage_first(dev)
     page.goto("/admin/replay/replay/")
     page.get_by_role("link", name="Generations", exact=True).click()
     page.get_by_role("link", name="Rebuild", exact=True).click()

@@ -47,7 +47,8 @@ class Announcing(Protocol):
     """A handler that also tells which figures became readable anew."""
 
     def take_changes(self) -> Sequence[ChangedRange]:
-        """What changed, readably, since the last call; the loop announces it before it commits."""
+        """What changed, readably, since the last call; the loop announces it before it commits. A
+        handler may hold some back for later calls: one comes when there is nothing to handle."""
 
 
 class Passed(msgspec.Struct, frozen=True, tag_field="kind", tag="passed"):

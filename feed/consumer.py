@@ -252,6 +252,7 @@ class LaneConsumer:
 
     def _idle(self) -> Turn:
         self._waiting.note_idle()
+        self._announce_changes()  # those that a handler held back
         return _NOTHING
 
     def _lag_s(self, records: Sequence[Record]) -> float:
@@ -302,6 +303,7 @@ class LaneConsumer:
     def close(self) -> None:
         """Announce what is pending and leave the group at once."""
         try:
+            self._announce_changes()
             self.announcer.flush()
         finally:
             self._consumer.close()

@@ -14,6 +14,7 @@ from feed.errors import Backpressure
 from feed.fences import FenceReader, note_refusals, origin_of
 from feed.topics import Group
 from timeseries.projector import DATABASE_RETRY_S, Projector
+from timeseries.scanned_hours import ScannedHours
 
 
 class HistoryProjector:
@@ -22,6 +23,7 @@ class HistoryProjector:
     def __init__(self, projector: Projector, fences: FenceReader | None = None) -> None:
         self._projector = projector
         self._fences = fences or FenceReader()
+        self._hours = ScannedHours()
 
     def handle(self, batch: Iterable[Delivery]) -> Sequence[Poison]:
         """Project the records that count. Raises Backpressure as the projector does, and while the
@@ -40,8 +42,8 @@ class HistoryProjector:
         return poison
 
     def take_changes(self) -> Sequence[ChangedRange]:
-        """As the projector's."""
-        return self._projector.take_changes()
+        """The hours that the replays have gone on from: an open chart is woken once for each."""
+        return self._hours.passed(self._projector.take_changes())
 
 
 class _Targeted:

@@ -89,7 +89,24 @@ def test_nothing_is_announced_for_a_batch_that_was_put_back(feed: EmbeddedFeed) 
     )
     with consuming(feed, live(keeper)) as consumer:
         consumer.turn(timeout_s=1.0)
-    assert announcements(feed) == []
+        assert announcements(feed) == []
+
+
+def test_what_a_handler_held_back_is_announced_when_nothing_comes(feed: EmbeddedFeed) -> None:
+    publish_events(feed, 1)
+    keeper = AnnouncingKeeper()
+    with consuming(feed, live(keeper)) as consumer:
+        turn_until_committed(consumer)
+        keeper.changes = [ChangedRange("demo", 10, 20)]
+        consumer.turn(timeout_s=0.0)
+        assert Changed((("demo", 10, 20),)) in announcements(feed)
+
+
+def test_what_a_handler_held_back_is_announced_when_the_lane_closes(feed: EmbeddedFeed) -> None:
+    keeper = AnnouncingKeeper()
+    with consuming(feed, live(keeper)):
+        keeper.changes = [ChangedRange("demo", 10, 20)]
+    assert announcements(feed) == [Changed((("demo", 10, 20),))]
 
 
 def test_a_log_that_takes_no_announcement_stops_no_commit(

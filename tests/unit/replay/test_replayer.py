@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from feed.announcements import Changed, parse_announcement
 from feed.fences import Origin, origin_of
 from feed.ports import Record
 from feed.topics import Topic
@@ -11,6 +12,7 @@ from replay import pacing, services
 from replay.domain import Span
 from tests.builders import NOON_MS, make_row
 from tests.local_pipeline import LocalPipeline
+from tests.oracle import read_topic
 from tests.replay_builders import (
     HOUR_MS,
     fill,
@@ -47,6 +49,19 @@ def test_every_event_of_the_range_is_emitted_once_as_it_is_stored(pipeline: Loca
         5_000,
     )
     assert {origin_of(record) for record in records} == {Origin(row.id, done.epoch)}
+
+
+def test_open_charts_are_told_of_each_hour_once(pipeline: LocalPipeline) -> None:
+    fill(pipeline, 300)
+    live = len(list(read_topic(pipeline.feed, Topic.CHANGES)))
+    started(pipeline)
+
+    run_to_the_end(pipeline)
+
+    records = list(read_topic(pipeline.feed, Topic.CHANGES))[live:]
+    told = [parse_announcement(record.value) for record in records]
+    ranges = [each for found in told if isinstance(found, Changed) for each in found.ranges]
+    assert ranges == [("demo", NOON_MS - 5 * HOUR_MS, NOON_MS)]
 
 
 def test_only_the_events_and_spans_that_were_asked_for_are_emitted(

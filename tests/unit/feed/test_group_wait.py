@@ -1,7 +1,8 @@
 """Whoever compares or exports waits for the groups first, and knows when that is vain."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,7 @@ from feed import group_wait
 from feed.group_wait import GRACE_S, GroupsBehind, Waiting, wait_for_groups
 from feed.topics import Group, Topic
 from tests.builders import make_event
-from tests.local_pipeline import LocalPipeline
+from tests.local_pipeline import LocalPipeline, local_pipeline
 
 pytestmark = pytest.mark.django_db
 
@@ -30,6 +31,12 @@ class SteppingClock:
         if callable(happening):
             happening()
         return self.now_s
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path, db: None) -> Iterator[LocalPipeline]:
+    with local_pipeline(tmp_path) as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)

@@ -200,6 +200,33 @@ class GroupContract:
         with pytest.raises(Fenced):
             member.consumer.commit({TopicPartition(topic, 0): 0})
 
+    def test_a_commit_of_where_the_group_stands_is_taken_and_moves_nothing(
+        self, open_feed: OpenFeed, topic: str, group: str
+    ) -> None:
+        """A pin proves with it that the partition is its own (decision 28)."""
+        feed = open_feed()
+        publish(feed, topic, make_records(40))
+        member = GroupMember(feed, group, topic)
+        receive(member, 40)
+        untouched = TopicPartition(topic, 0)
+        handled = {
+            place: at for place, at in positions_after(member.records).items() if place != untouched
+        }
+        member.consumer.commit(handled)
+
+        for _ in range(2):
+            member.consumer.commit({**handled, untouched: 0})
+
+        held = feed.committed(group, topic)
+        assert {TopicPartition(topic, part): each.position for part, each in held.items()} == {
+            **handled,
+            untouched: 0,
+        }
+        member.consumer.close()
+        unhandled = [record for record in member.records if record.partition == 0]
+        successor = GroupMember(feed, group, topic)
+        assert places(receive(successor, len(unhandled))) == places(unhandled)
+
     def test_groups_do_not_know_of_each_other(
         self, open_feed: OpenFeed, topic: str, group: str
     ) -> None:

@@ -8,7 +8,7 @@ from uuid import uuid4
 from django import forms
 from django.http import QueryDict
 
-from replay import orders
+from replay import orders, previews
 from replay.admin_ranges import RangeForm
 from replay.domain import (
     DEFAULT_MAX_EPS,
@@ -148,7 +148,7 @@ class ConfirmForm(forms.Form):
         return typed
 
 
-def typed_for(found: orders.Preview, project: str) -> Typed | None:
+def typed_for(found: previews.Preview, project: str) -> Typed | None:
     """What is typed for many events, or for who knows how many; None for few."""
     if not found.is_whole:
         return Typed(

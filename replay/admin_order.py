@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
 from replay import admin_words as words
-from replay import orders, services
+from replay import orders, previews, services
 from replay.admin_forms import ConfirmForm, OrderForm, typed_for
 from replay.admin_site import (
     NO_WAREHOUSE,
@@ -54,13 +54,13 @@ class OrderPages(ReplaySite):
         if not form.is_valid():
             return self.page(request, "new", "New replay", {"form": form})
         try:
-            return self._confirmed(request, form, orders.preview(form.order(), get_event_store()))
+            return self._confirmed(request, form, previews.preview(form.order(), get_event_store()))
         except StoreBackpressure:
             context = {"form": form.fixed(), "trouble": NO_WAREHOUSE}
             return self.page(request, "new", "New replay", context)
 
     def _confirmed(
-        self, request: HttpRequest, form: OrderForm, found: orders.Preview
+        self, request: HttpRequest, form: OrderForm, found: previews.Preview
     ) -> HttpResponse:
         posted = request.POST if request.method == "POST" else None
         asked = ConfirmForm(posted, typed=typed_for(found, form.order().source.project))
@@ -95,17 +95,19 @@ class OrderPages(ReplaySite):
         return to_detail(row.id)
 
 
-def _counted(order: orders.Order) -> tuple[Sequence[HourCount], orders.Preview]:
+def _counted(order: orders.Order) -> tuple[Sequence[HourCount], previews.Preview]:
     """The names of the range that are known in time, and what the order would do."""
     store = get_event_store()
-    found = orders.preview(order, store)
+    found = previews.preview(order, store)
     if not order.source.events:
         return found.estimate.hours, found
     everything = replace(order, source=replace(order.source, events=()))
-    return orders.preview(everything, store).estimate.hours, found
+    return previews.preview(everything, store).estimate.hours, found
 
 
-def _figures(form: OrderForm, found: orders.Preview) -> dict[str, Any]:  # Any: a template's context
+def _figures(
+    form: OrderForm, found: previews.Preview
+) -> dict[str, Any]:  # Any: a template's context
     estimate = found.estimate
     rate = form.rate()
     return {

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from access.drf import claims_of
-from replay import orders, services
+from replay import orders, previews, services
 from replay.api_views import (
     MAX_LIMIT,
     NOT_STORED,
@@ -97,7 +97,7 @@ class ReplaysView(ReplayView):
         key = idempotency_key_of(request)
         order = parse_order(request.data, project=claims.project, idempotency_key=key)
         if _is_dry_run(request.query_params.getlist("dry_run")):
-            found = orders.preview(order, get_event_store())
+            found = previews.preview(order, get_event_store())
             return Response(preview_as_json(found), headers=NOT_STORED)
         row = orders.create(order, self.actor(request), get_event_store())
         headers = {"Location": f"/v1/replays/{row.id}"} | NOT_STORED

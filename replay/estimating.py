@@ -1,5 +1,6 @@
 """What a replay would emit: counted in the warehouse, hour by hour, before anything is."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -70,6 +71,12 @@ def estimate(
         return _measured(store, source, hours, go_on)
     except EstimateStopped as exc:
         raise EstimateStopped(hours) from exc
+
+
+def estimate_within(limit_s: float, store: EventStore, source: Source) -> Estimate:
+    """Count for so long. Raises as `estimate`."""
+    until_s = time.monotonic() + limit_s
+    return estimate(store, source, go_on=lambda: time.monotonic() < until_s)
 
 
 def _measured(

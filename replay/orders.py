@@ -1,10 +1,8 @@
-"""Orders: what somebody wants replayed, what it would do, and the replay that is made of it.
+"""Orders: what somebody wants replayed, and the replay that is made of it.
 
 Permissions are the door's: whoever calls this may.
 """
 
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -12,10 +10,8 @@ from django.db import IntegrityError, transaction
 
 from access.problems import Code
 from feed.clock import Clock
-from ingest.timestamps import format_time
 from replay import journal
 from replay.domain import (
-    FINAL,
     MAX_EVENT_NAMES,
     MAX_REASON_CHARS,
     MAX_SPANS,
@@ -27,12 +23,12 @@ from replay.domain import (
     new_replay_id,
 )
 from replay.errors import InvalidReplay, KeyReused
-from replay.estimating import Estimate, EstimateStopped, Total, estimate
+from replay.estimating import Estimate, EstimateStopped, Total, estimate_within
 from replay.journal import Actor
 from replay.models import MAX_ACTOR_CHARS, Replay
 from replay.services import CLOCK, check_rate
 from warehouse.errors import StoreBackpressure
-from warehouse.ports import EventStore, HourCount
+from warehouse.ports import EventStore
 
 COUNT_S = 5.0
 """How long a preview and a creation count. What takes longer is counted by the replayer."""
@@ -57,69 +53,6 @@ class Order:
         return blake2b(said.encode(), digest_size=32).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What an order would do: the count, the replays in force that overlap, newest first, and the
-    effect in plain words. Where counting took too long, `is_whole` is false: the estimate has the
-    hours that were counted by then, neither first, last nor size, and there is no duration."""
-
-    estimate: Estimate
-    is_whole: bool
-    duration_s: float | None
-    overlaps: tuple[str, ...]
-    effect: str
-
-
-# -- before --
-
-
-def preview(
-    order: Order, store: EventStore, *, limit_s: float = COUNT_S, clock: Clock = CLOCK
-) -> Preview:
-    """Count for so long what the order would emit. Raises InvalidReplay, StoreUnavailable."""
-    check(order, now_ms=clock.now_ms())
-    project, overlaps = order.source.project, tuple(overlapping(order.source))
-    try:
-        found = _estimate_within(limit_s, order.source, store)
-    except EstimateStopped as exc:
-        count = sum(hour.count for hour in exc.hours)
-        partial = Estimate(count, tuple(exc.hours), None, None, 0)
-        return Preview(partial, False, None, overlaps, _effect_in_part(exc.hours, project, limit_s))
-    effect = _effect(found.count, project)
-    return Preview(found, True, found.duration_s(order.rate), overlaps, effect)
-
-
-def overlapping(source: Source) -> list[str]:
-    """Ids of the project's replays in force whose range meets this one's, newest first. They do no
-    harm to each other: each writes what the warehouse has."""
-    in_force = Replay.objects.exclude(state__in=[state.value for state in FINAL])
-    met = in_force.filter(
-        project=source.project, from_ms__lt=source.to_ms, to_ms__gt=source.from_ms
-    )
-    return list(met.values_list("id", flat=True))
-
-
-def _effect(count: int, project: str) -> str:
-    if not count:
-        return "Nothing: the warehouse has no such events."
-    return (
-        f"{count:,} events of {project} are written again, as the warehouse has them, into every "
-        "generation of the view. Figures change only where the view differs from the warehouse."
-    )
-
-
-def _effect_in_part(hours: Sequence[HourCount], project: str, limit_s: float) -> str:
-    known = "none was counted by then"
-    if hours:
-        count = sum(hour.count for hour in hours)
-        last = format_time(hours[-1].hour_ms)
-        known = f"{count:,} events of {project} were counted by then, up to the hour of {last}"
-    return (
-        f"Counting took longer than {limit_s:g} s: {known}. A replayer counts all of them when the "
-        "replay is started. Figures change only where the view differs from the warehouse."
-    )
-
-
 def check(order: Order, *, now_ms: int) -> None:
     """Raises InvalidReplay for what can't be run."""
     source = order.source
@@ -140,9 +73,6 @@ def check(order: Order, *, now_ms: int) -> None:
             "target.mode", "a replay is in_place: a rebuild is started with POST /v1/generations"
         )
     check_rate(order.rate)
-
-
-# -- creation --
 
 
 def create(order: Order, actor: Actor, store: EventStore, *, clock: Clock = CLOCK) -> Replay:
@@ -227,7 +157,7 @@ def new_row(order: Order, actor: Actor, *, now_ms: int) -> Replay:
 
 def _count(row: Replay, source: Source, store: EventStore) -> None:
     try:
-        found = _estimate_within(COUNT_S, source, store)
+        found = estimate_within(COUNT_S, store, source)
     except (StoreBackpressure, EstimateStopped):
         return
     for name, value in estimate_columns(found).items():
@@ -235,12 +165,6 @@ def _count(row: Replay, source: Source, store: EventStore) -> None:
     row.state = (State.READY if found.count else State.COMPLETED).value
     if not found.count:
         row.finished_at_ms = row.created_at_ms
-
-
-def _estimate_within(limit_s: float, source: Source, store: EventStore) -> Estimate:
-    """Raises EstimateStopped after so long."""
-    until_s = time.monotonic() + limit_s
-    return estimate(store, source, go_on=lambda: time.monotonic() < until_s)
 
 
 def estimate_columns(found: Estimate | Total) -> dict[str, int | None]:

@@ -5,7 +5,7 @@ from rest_framework import serializers
 from access.drf_fields import TimeField
 from replay.domain import Mode, State, Throttle, Worker
 from replay.models import Replay, ReplayLogEntry
-from replay.orders import Preview
+from replay.previews import Preview
 from replay.reports import Report
 
 STATES = [state.value for state in State]

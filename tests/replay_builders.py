@@ -9,6 +9,7 @@ from django.core.management import call_command
 from feed.event import Event
 from replay import estimating, orders, services
 from replay.domain import Rate, Source, Span
+from replay.estimating import estimate
 from replay.journal import Actor, Via
 from replay.models import Replay
 from replay.replayer import Replayer
@@ -62,9 +63,9 @@ def stop_counting_after(lines: int, monkeypatch: pytest.MonkeyPatch) -> None:
         store: EventStore, source: Source, *, go_on: Callable[[], bool]
     ) -> estimating.Estimate:
         left = iter(range(lines))
-        return estimating.estimate(store, source, go_on=lambda: next(left, None) is not None)
+        return estimate(store, source, go_on=lambda: next(left, None) is not None)
 
-    monkeypatch.setattr(orders, "estimate", estimate_in_part)
+    monkeypatch.setattr(estimating, "estimate", estimate_in_part)
 
 
 def started(pipeline: LocalPipeline, order: orders.Order | None = None) -> Replay:

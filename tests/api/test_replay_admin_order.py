@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from access.models import Project
-from replay import admin_forms, admin_ranges, orders, services
+from replay import admin_forms, admin_ranges, previews, services
 from replay.estimating import Estimate
 from replay.models import Replay
 from tests.local_pipeline import LocalPipeline, local_pipeline
@@ -117,7 +117,7 @@ def test_a_warehouse_that_is_away_is_said(
     def away(*_: object, **__: object) -> None:
         raise StoreUnavailable("down")
 
-    monkeypatch.setattr(orders, "estimate", away)
+    monkeypatch.setattr(previews, "preview", away)
 
     response = staff.get(address, ALL)
 
@@ -202,7 +202,7 @@ def test_of_many_events_their_count_is_typed(
 def test_of_exactly_a_million_nothing_is_typed() -> None:
     def typed_of(count: int) -> admin_forms.Typed | None:
         found = Estimate(count, (), None, None, 0)
-        return admin_forms.typed_for(orders.Preview(found, True, None, (), ""), "demo")
+        return admin_forms.typed_for(previews.Preview(found, True, None, (), ""), "demo")
 
     assert typed_of(1_000_000) is None
     assert typed_of(1_000_001) is not None

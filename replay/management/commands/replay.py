@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from access.errors import NotRegistered
 from access.lookups import get_project
 from ingest.time_arguments import moment_ms
-from replay import orders, rebuilds, services
+from replay import orders, previews, rebuilds, services
 from replay.domain import DEFAULT_MAX_EPS, Rate, Source, Span, State
 from replay.errors import ReplayError
 from replay.generation_lines import GenerationLines, add_actions
@@ -98,7 +98,7 @@ class Command(BaseCommand):
 
     def _estimate(self, options: dict[str, Any]) -> None:
         order = _order(options, reason="")
-        found = orders.preview(order, get_event_store(), limit_s=math.inf)
+        found = previews.preview(order, get_event_store(), limit_s=math.inf)
         if self._as_json:
             self.stdout.write(json.dumps(preview_as_json(found)))
             return

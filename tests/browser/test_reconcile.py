@@ -1,7 +1,10 @@
 """The admin's page Reconcile in real Chromium: compared, and exactly the gap replayed."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from feed.event import HOUR_MS, key_text
 from feed.sqlite import open_file
@@ -86,3 +89,72 @@ def test_a_server_that_goes_away_is_said(page: Page) -> None:
 
     expect(page.locator("#state")).to_have_text("not compared")
     expect(page.locator("#trouble")).to_contain_text("The server does not answer")
+
+
+def hour_of(number: int, state: str, keys: int = 0) -> dict[str, Any]:  # Any: JSON
+    entry = {"event": "signup", "version": 1, "hash24": 1}
+    counts = {"warehouse": 9, "view": 9 - keys, "missing": keys}
+    differences = [
+        {"key": f"{number}-{index}", "kind": "missing", "warehouse": entry, "view": None}
+        for index in range(keys)
+    ]
+    return {
+        "hour": datetime.fromtimestamp(number * 3600, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "state": state,
+        "counts": counts | {"changed": 0, "extra": 0, "on_the_way": 0},
+        "differences": differences,
+    }
+
+
+def answer_with(page: Page, answers: list[tuple[int, dict[str, Any]]]) -> list[str]:  # Any: JSON
+    """What the page is told instead of what the server would say; what it asked for."""
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        status, body = answers[len(asked)]
+        asked.append(route.request.url)
+        route.fulfill(status=status, json=body)
+
+    page.route("**/admin/reconcile/hours*", answer)
+    return asked
+
+
+def page_of(
+    hours: list[dict[str, Any]], *, gap: list[list[int]], next_ms: int | None
+) -> dict[str, Any]:  # Any: JSON
+    counts = {name: sum(each["counts"][name] for each in hours) for name in hours[0]["counts"]}
+    return {"data": hours, "counts": counts, "gap": gap, "next_ms": next_ms, "lag": None}
+
+
+def test_what_is_much_is_counted_and_not_listed(page: Page) -> None:
+    same = [hour_of(number, "same") for number in range(1200)]
+    different = [hour_of(1200 + number, "different", 100) for number in range(6)]
+    gap = [[10 * start, 10 * start + 1] for start in range(50_001)]
+    later_ms = 4_000_000_000_000
+    asked = answer_with(page, [(200, page_of([*same, *different], gap=gap, next_ms=later_ms))])
+
+    compare(page)
+
+    expect(page.locator("#state")).to_have_text("different")
+    expect(page.locator("#hours tbody tr")).to_have_count(1006)
+    expect(page.locator("#more-hours")).to_contain_text("200 more hours that are the same")
+    expect(page.locator("#keys tbody tr")).to_have_count(500)
+    expect(page.locator("#more-keys")).to_have_text("100 more keys differ.")
+    expect(page.locator("#trouble")).to_contain_text("So much differs that it was not compared")
+    expect(page.locator("#trouble")).to_contain_text("any further than 2096-10-02 07:06 UTC")
+    expect(page.locator("#gap-said")).to_contain_text("600 events are missing or changed")
+    assert len(asked) == 1
+
+
+def test_what_was_found_before_the_server_went_away_can_be_replayed(page: Page) -> None:
+    found = page_of([hour_of(1, "different", 2)], gap=[[5, 7]], next_ms=1_793_000_000_000)
+    asked = answer_with(page, [(200, found), (503, {"detail": "The view does not answer."})])
+
+    compare(page)
+
+    expect(page.locator("#trouble")).to_contain_text("The view does not answer. What lies before")
+    expect(page.locator("#trouble")).to_contain_text("2026-10-26 07:33 UTC was compared")
+    expect(page.locator("#state")).to_have_text("different")
+    expect(page.get_by_role("button", name="Replay exactly the gap")).to_be_visible()
+    assert page.locator("#gap").input_value() == "[[5,7]]"
+    assert "from_ms=1793000000000" in asked[1]

@@ -11,13 +11,15 @@ from django.test import Client
 from access.authentication import get_key_ring
 from access.claims import Scope
 from operations.reconcile import paging
-from replay import services
+from operations.reconcile.repair import begun, order_for
+from replay import orders, services
+from replay.domain import Span
 from replay.models import Replay
 from tests.builders import NOON_MS, make_event
 from tests.damage import EmbeddedDamage
 from tests.key_builders import ProjectKeys, make_snapshot
 from tests.local_pipeline import LocalPipeline, local_pipeline
-from tests.replay_builders import HOUR_MS, fill, run_to_the_end
+from tests.replay_builders import ANNA, HOUR_MS, fill, run_to_the_end
 
 GRANTED = frozenset({Scope.REPAIR, Scope.REPLAY})
 FROM, TO = "2026-11-01T07:00:00Z", "2026-11-01T12:00:00Z"
@@ -127,6 +129,16 @@ def test_one_that_was_made_and_never_started_is_started_by_the_same_request(
 
     assert left == "ready"
     assert (again.status_code, again.json()["replay"]["state"]) == (201, "running")
+
+
+def test_of_two_that_start_it_at_once_neither_is_refused(damaged: LocalPipeline) -> None:
+    order = order_for("demo", Span(0, NOON_MS), idempotency_key="k1")
+    seen_by_both = orders.create(order, ANNA, damaged.events)
+
+    states = [begun(seen_by_both, ANNA, clock=services.CLOCK).state for _ in range(2)]
+
+    assert states == ["running", "running"]
+    assert [each.action for each in services.log_of(seen_by_both.id)] == ["create", "start"]
 
 
 def test_an_event_dated_ahead_waits(

@@ -19,6 +19,8 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = {
     "kafka": ("benchmarks.ingest", "run_on_kafka"),
     "cassandra": ("benchmarks.cassandra", "run"),
     "elasticsearch": ("benchmarks.elasticsearch", "run"),
+    "replay": ("benchmarks.replay", "run"),
+    "replay-live": ("benchmarks.replay_live", "run"),
     "elasticsearch-query": ("benchmarks.elasticsearch_query", "run"),
 }
 """Module and function: loaded when Django is set up."""

@@ -31,9 +31,9 @@ class Drained(NamedTuple):
     memory_mb: float
 
 
-def shop_records(count: int, projects: int = 1) -> Iterator[OutgoingRecord]:
+def shop_records(count: int, projects: int = 1, *, seed: int = 2) -> Iterator[OutgoingRecord]:
     """Records of the corpus, of projects `bench-0`, `bench-1`, … by turns."""
-    for index, event in enumerate(shop_events(count, seed=2)):
+    for index, event in enumerate(shop_events(count, seed=seed)):
         project = f"bench-{index % projects}"
         key = event_key(project, event["id"], event["timestamp"])
         yield OutgoingRecord(key, encode(_encoded_event(project, key, event)))

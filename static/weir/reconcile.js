@@ -7,6 +7,7 @@ const MOST_KEYS = 500;
 const MOST_SPANS = 50000; // the server takes what fits into a form, and joins the nearest
 const ORDER = ["same", "lagging", "different"];
 const COUNTS = ["warehouse", "view", "missing", "changed", "extra"];
+const NO_REPLAY = " Extra documents are of events that the warehouse does not have: no replay takes them away.";
 const NAMES = { running: "comparing", same: "the same", lagging: "lagging", different: "different", failed: "not compared" };
 
 const page = document.getElementById("comparison");
@@ -114,7 +115,7 @@ function showEnd(next) {
   const sentences = {
     same: warehouse || totals.view ? `Warehouse and view hold the same, ${figure(warehouse)} events.` : "Neither holds an event of this range.",
     lagging: "Whether they differ is not known.",
-    different: `The view differs: ${figure(missing)} missing, ${figure(changed)} changed, ${figure(extra)} extra.`,
+    different: `The view differs: ${figure(missing)} missing, ${figure(changed)} changed, ${figure(extra)} extra.${extra ? NO_REPLAY : ""}`,
   };
   showState(state, sentences[state]);
   if (lag) trouble(`Not everything could be compared: ${lag}.`);
@@ -123,7 +124,7 @@ function showEnd(next) {
 
 function fail(sentence, next) {
   showState(state === "different" ? state : "failed", "");
-  trouble(`${sentence} What lies before ${when(next)} UTC was compared and is shown below.`);
+  trouble(next === from ? sentence : `${sentence} What lies before ${when(next)} UTC was compared and is shown below.`);
 }
 
 function trouble(sentence) {
@@ -142,8 +143,7 @@ function showGap() {
   if (!place("repair") || gap.length === 0) return;
   place("gap").value = JSON.stringify(gap);
   const events = totals.missing + totals.changed;
-  const extra = totals.extra ? " A replay takes no extra document away." : "";
-  place("gap-said").textContent = `${figure(events)} events are missing or changed. A replay writes exactly these again, as the warehouse has them.${extra}`;
+  place("gap-said").textContent = `${figure(events)} events are missing or changed. A replay writes exactly these again, as the warehouse has them.`;
   place("repair").hidden = false;
 }
 

@@ -88,7 +88,7 @@ def test_a_server_that_goes_away_is_said(page: Page) -> None:
     compare(page)
 
     expect(page.locator("#state")).to_have_text("not compared")
-    expect(page.locator("#trouble")).to_contain_text("The server does not answer")
+    expect(page.locator("#trouble")).to_have_text("The server does not answer.")
 
 
 def hour_of(number: int, state: str, keys: int = 0) -> dict[str, Any]:  # Any: JSON
@@ -144,6 +144,18 @@ def test_what_is_much_is_counted_and_not_listed(page: Page) -> None:
     expect(page.locator("#trouble")).to_contain_text("any further than 2096-10-02 07:06 UTC")
     expect(page.locator("#gap-said")).to_contain_text("600 events are missing or changed")
     assert len(asked) == 1
+
+
+def test_extra_documents_have_no_button(page: Page) -> None:
+    hour = hour_of(1, "different")
+    hour["counts"]["extra"] = 3
+    answer_with(page, [(200, page_of([hour], gap=[], next_ms=None))])
+
+    compare(page)
+
+    expect(page.locator("#said")).to_contain_text("3 extra. Extra documents are of events that")
+    expect(page.locator("#more-keys")).to_have_text("3 more keys differ.")
+    expect(page.locator("#repair")).to_be_hidden()
 
 
 def test_what_was_found_before_the_server_went_away_can_be_replayed(page: Page) -> None:

@@ -25,6 +25,8 @@ SUITES = (
     "tests/unit/operations/test_dead_letters_keeper.py",
     "tests/unit/operations/test_dev_first_run.py",
     "tests/unit/operations/test_pipeline.py",
+    "tests/unit/replay/test_generations.py",
+    "tests/unit/replay/test_rebuild.py",
     "tests/unit/timeseries/test_generations.py",
     "tests/unit/timeseries/test_lifecycle.py",
     "tests/unit/timeseries/test_pins.py",

@@ -9,10 +9,22 @@ from django import forms
 from access.models import Project
 from feed.event import LAST_KEY_MS
 from operations.reconcile.gap import bounded
+from replay.admin_ranges import RangeForm
 from replay.domain import MAX_REASON_CHARS, Span
 
 NOT_COMPARED = "What differs is not known: compare first."
 _decoder = msgspec.json.Decoder(list[tuple[int, int]])
+
+
+class ComparedForm(RangeForm):
+    """What is to be compared."""
+
+    def clean(self) -> dict[str, Any]:  # Any: Django's own types
+        """A range with something in it."""
+        cleaned = super().clean()
+        if not self.errors and cleaned["from_at"] == cleaned["to_at"]:
+            self.add_error("to_at", "Nothing lies between the start and this.")
+        return cleaned
 
 
 class PageForm(forms.Form):

@@ -18,14 +18,12 @@ from django.views.decorators.http import require_safe
 
 from access.problems import Problem
 from operations.api_problems import engines_answering
-from operations.reconcile.forms import GapForm, PageForm
+from operations.reconcile.forms import ComparedForm, GapForm, PageForm
 from operations.reconcile.paging import ComparisonStopped, compared_page
-from operations.reconcile.repair import repair
+from operations.reconcile.repair import order_for, repair
 from operations.reconcile.serializers import HourSerializer, SummarySerializer
-from replay import orders
-from replay.admin_ranges import RangeForm
 from replay.admin_site import REQUEST, ReplaySite, actor_of, may, may_see, require, to_detail
-from replay.domain import Move, Rate, Source
+from replay.domain import Move, Span
 from replay.errors import ReplayError
 from replay.models import Replay
 from replay.services import CLOCK
@@ -35,25 +33,31 @@ from warehouse.errors import StoreBackpressure
 WAIT_S = 10.0
 HOURS = 48
 """Hours of an answer: the page asks for the next ones until there are no more."""
+TOO_LONG = (
+    "This hour holds too much to be compared while a page waits. The command "
+    "manage.py reconcile compares it, and replays the gap with --repair."
+)
+LATER = (
+    "{} spans of time lie ahead and cannot be replayed yet: compare again once their time has come."
+)
 
 
 def reconcile(request: HttpRequest) -> HttpResponse:
     """The form and, filled in, a page that compares by itself; for whoever may see replays."""
     if request.method not in {"GET", "HEAD"} or not may_see(request):
         raise PermissionDenied
-    form = RangeForm(request.GET if "project" in request.GET else None, now_ms=CLOCK.now_ms())
+    form = ComparedForm(request.GET if "project" in request.GET else None, now_ms=CLOCK.now_ms())
     return _page(request, form, GapForm() if request.user.has_perm(REQUEST) else None)
 
 
-def _page(request: HttpRequest, form: RangeForm, asked: GapForm | None) -> HttpResponse:
+def _page(request: HttpRequest, form: ComparedForm, asked: GapForm | None) -> HttpResponse:
     context: dict[str, Any] = {"form": form}  # Any: a template's context
     if form.is_bound and form.is_valid():
         span = form.span()
         context = {
-            "form": RangeForm(form.fixed_data(), now_ms=form.now_ms),
+            "form": ComparedForm(form.fixed_data(), now_ms=form.now_ms),
             "project": form.cleaned_data["project"],
             "span": span,
-            "address": form.fixed_data().urlencode(),
             "may_start": may(request, Move.START),
         }
         if asked is not None:
@@ -90,18 +94,12 @@ def reconcile_hours(request: HttpRequest) -> HttpResponse:
     )
 
 
-TOO_LONG = (
-    "This hour holds too much to be compared while a page waits. The command "
-    "manage.py reconcile compares it, and replays the gap with --repair."
-)
-
-
 def reconcile_replay(request: HttpRequest) -> HttpResponse:
     """Order a replay of the gap that the page found, by POST alone; 403 without the permission."""
     require(request, REQUEST)
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
-    form = RangeForm(request.POST, now_ms=CLOCK.now_ms())
+    form = ComparedForm(request.POST, now_ms=CLOCK.now_ms())
     asked = GapForm(request.POST)
     if not (form.is_valid() and asked.is_valid()):
         return _page(request, form, asked)
@@ -114,9 +112,9 @@ def reconcile_replay(request: HttpRequest) -> HttpResponse:
 
 def _ordered(request: HttpRequest, project: str, asked: GapForm) -> HttpResponse:
     said = asked.cleaned_data
-    key = str(said["key"])
     spans = said["gap"]
-    order = orders.Order(Source(project, spans), Rate(), said["reason"], idempotency_key=key)
+    whole = Span(spans[0].from_ms, spans[-1].to_ms)
+    order = order_for(project, whole, reason=said["reason"], idempotency_key=str(said["key"]))
     done = repair(
         *(order, spans, actor_of(request), get_event_store()),
         is_to_start=may(request, Move.START),
@@ -127,11 +125,6 @@ def _ordered(request: HttpRequest, project: str, asked: GapForm) -> HttpResponse
     if done.replay is not None:
         return to_detail(done.replay.id)
     return HttpResponseRedirect(reverse("reconcile-page"))
-
-
-LATER = (
-    "{} spans of time lie ahead and cannot be replayed yet: compare again once their time has come."
-)
 
 
 def _refused(status: int, sentence: str) -> JsonResponse:

@@ -193,7 +193,8 @@ def test_a_reason_is_required(staff: Client, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"project": "nobody"}, {"range": "x"}, {"to_at": "2999-01-01"}]
+    "changes",
+    [{"project": "nobody"}, {"range": "x"}, {"to_at": "2999-01-01"}, {"to_at": ALL["from_at"]}],
 )
 def test_a_range_that_is_none_is_said_beside_its_field(
     staff: Client, changes: dict[str, str]

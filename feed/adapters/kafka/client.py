@@ -16,6 +16,9 @@ from feed.errors import FeedUnavailable
 
 SAY_EVERY_S = 60.0
 PROBE_S = 0.5
+QUEUE_BACKOFF_MS = 20
+"""How soon a full queue is looked at again: the driver's own second is longer than a worker takes
+for all that is in it."""
 FETCH_WAIT_MS = 100
 """How long a broker holds an empty fetch: a new assignment, a seek and a resume wait for the fetch
 that is under way."""
@@ -196,6 +199,7 @@ def reading_config(options: Options, contact: Contact, *, group: str) -> Config:
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "enable.partition.eof": False,
+        "fetch.queue.backoff.ms": QUEUE_BACKOFF_MS,
         "check.crcs": True,
         "fetch.wait.max.ms": FETCH_WAIT_MS,
         "fetch.message.max.bytes": max(1024 * 1024, options.max_record_bytes),

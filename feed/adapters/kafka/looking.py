@@ -171,21 +171,22 @@ class Looking:
         return self._offsets(where.topic, {place: OffsetSpec.latest()})[where.partition]
 
     def appended_at_ms(self, where: TopicPartition, offset: int) -> int | None:
-        """Fetches the record, since only the record tells."""
-        place = DriverPartition(self._names.outer(where.topic), where.partition)
-        start = self._offsets(where.topic, {place: OffsetSpec.earliest()})[where.partition]
-        end = self._offsets(where.topic, {place: OffsetSpec.latest()})[where.partition]
-        if offset >= end:
-            return None
+        """Fetches the record, since only the record tells. Of a place before the start the driver
+        gives the first record, and of one past the end, too: that one lies before it."""
+        place = DriverPartition(self._names.outer(where.topic), where.partition, offset)
         deadline_s = time.monotonic() + LOOK_S
         with self._fetching:
             consumer = self._open_fetcher()
-            consumer.assign([DriverPartition(place.topic, place.partition, max(offset, start))])
+            consumer.assign([place])
             try:
                 while time.monotonic() < deadline_s:
-                    messages = consumer.consume(1, 0.2)
-                    if messages and messages[0].error() is None:
-                        return to_records(messages, self._names)[0].appended_at_ms
+                    for message in consumer.consume(1, 0.2):
+                        error = message.error()
+                        if error is None:
+                            (record,) = to_records([message], self._names)
+                            return record.appended_at_ms if record.offset >= offset else None
+                        if error.code() == KafkaError._PARTITION_EOF:
+                            return None
             finally:
                 consumer.unassign()
         raise FeedUnavailable(
@@ -238,7 +239,9 @@ class Looking:
             config = reading_config(self._options, self.contact, group="weir-looking")
             config |= {
                 "auto.offset.reset": "earliest",
+                "enable.partition.eof": True,
                 "fetch.wait.max.ms": 10,
+                "fetch.queue.backoff.ms": 0,  # or a second look waits for it
                 "queued.min.messages": 1,
                 "fetch.message.max.bytes": 16 * 1024,
             }

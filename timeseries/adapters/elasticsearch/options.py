@@ -32,7 +32,7 @@ class Options:
     """Of an index; None: one as soon as there is a second node."""
     spread: int = 1
     """Over how many routings a project's documents lie, in generations made from now on."""
-    bulk_bytes: int = 4 * MIB
+    bulk_bytes: int = MIB
     """Most of one bulk request; two are under way at a time."""
     batch_records: int = 20_000
     """What the projector takes at a time when there is much."""

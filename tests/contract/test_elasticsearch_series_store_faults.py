@@ -17,9 +17,11 @@ from tests.contract.series_store_writer import batch_of
 from tests.elasticsearch_view import fresh_prefix, open_view, server_of
 from tests.series_builders import COUNT, make_document, make_query
 from timeseries.adapters.elasticsearch.documents import document_id
+from timeseries.adapters.elasticsearch.indices import MOST_NAMES
+from timeseries.adapters.elasticsearch.mapping import MAPPING_VERSION
 from timeseries.adapters.elasticsearch.store import ElasticsearchSeriesStore
 from timeseries.domain import CoreField
-from timeseries.errors import SeriesBackpressure, SeriesError, SeriesUnavailable
+from timeseries.errors import GenerationDropped, SeriesBackpressure, SeriesError, SeriesUnavailable
 from timeseries.ports import Document
 
 ROOT = Path(__file__).parents[2]
@@ -327,3 +329,49 @@ def test_what_write_returned_for_survives_kill_9_and_the_rest_can_be_written_aga
     assert store.versions(project, list(newest), generation=1) == newest
     hours = list(store.hours(project, 0, 2 * NOON_MS, generation=1))
     assert sum(hour.count for hour in hours) == len(newest)
+
+
+def test_no_index_of_a_dropped_generation_comes_into_being_by_being_written_to(
+    store: ElasticsearchSeriesStore, server: httpx.Client, prefix: str
+) -> None:
+    store.ensure(1)
+    store.drop(1)
+
+    answer = server.put(f"/{prefix}-events-g1-1999/_doc/1?routing=x", json={"p": "demo"})
+
+    assert answer.status_code == 404
+    assert months(server, prefix) == []
+
+
+def test_a_generation_of_an_earlier_weir_can_be_dropped(
+    store: ElasticsearchSeriesStore, server: httpx.Client, prefix: str
+) -> None:
+    """Its index of records knows no generation that was dropped."""
+    names = ("generation", "monthly_from_year", "shards", "spread")
+    mapping = {
+        "dynamic": "strict",
+        "_meta": {"weir": MAPPING_VERSION},
+        "properties": {name: {"type": "integer"} for name in names},
+    }
+    server.put(f"/{prefix}-generations", json={"mappings": mapping}).raise_for_status()
+    store.ensure(1)
+    write(store, make_document())
+
+    store.drop(1)
+
+    assert months(server, prefix) == []
+    with pytest.raises(GenerationDropped):
+        store.ensure(1)
+
+
+def test_years_of_months_are_freed(
+    store: ElasticsearchSeriesStore, server: httpx.Client, prefix: str
+) -> None:
+    """More indices than one address names."""
+    store.ensure(1)
+    write(store, *(make_document(at_ms=NOON_MS - month * 31 * 86_400_000) for month in range(30)))
+    assert len(months(server, prefix)) > MOST_NAMES
+
+    store.drop(1)
+
+    assert months(server, prefix) == []

@@ -34,7 +34,7 @@ SUITES = (
     "tests/unit/timeseries/test_slots.py",
     "tests/api/test_export_import.py",
 )
-LIMIT_S = 300.0
+LIMIT_S = 600.0
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ POINTS: Mapping[str, Sequence[str]] = {
     ),
 }
 EMITTED_OVER_S, LEAST_EPS = 20, 600
-PAUSE_S = 0.3
+PAUSE_S, PAUSE_ON_SERVERS_S = 0.3, 1.0
 """Between two batches of a sender: a scan must be able to overtake what comes in."""
 BUILT_LIMIT_S = 600.0
 LOOK_EVERY_S = 0.1
@@ -240,6 +240,7 @@ def rebuilding(
     """A stack with `past` events of a project that goes on sending, and a quiet neighbour; two
     projectors, one sink, one replayer. At the end the oracle judges every generation that was not
     dropped."""
+    pause_s = PAUSE_ON_SERVERS_S if settings else PAUSE_S
     with Stack(data_dir, settings or {}) as stack:
         credentials = stack.create_project("faults")
         operator = stack.create_project("staff", "operate")
@@ -250,7 +251,7 @@ def rebuilding(
         for name in WORKERS:
             stack.start(name, command=name.removesuffix("-2"))
         site = Site(run, operator, random.Random(seed))
-        generator = Generator(stack.url, credentials, run.journal, seed, pause_s=PAUSE_S)
+        generator = Generator(stack.url, credentials, run.journal, seed, pause_s=pause_s)
         with generator:
             run.wait_for_progress()
             with Watcher(run) as watcher:

@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import SystemRandom
+from threading import Barrier
 
 import pytest
 
@@ -21,6 +23,8 @@ from timeseries.ports import Document, SeriesStore
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 60
+MONTH_MS = 31 * 24 * 3_600_000
+DROPPED_AT_ONCE = 3
 Remains = Callable[[int], Sequence[str]]
 
 
@@ -66,6 +70,28 @@ class SeriesDroppingContract:
     """Subclass it with fixtures `store` and `other`, two handles on one view as two processes have
     them, `place`, where a third finds it (series_store_writer), and `remains`, what of a generation
     takes up room there."""
+
+    def test_two_that_drop_one_generation_at_once_have_both_dropped_it(
+        self,
+        store: SeriesStore,
+        other: SeriesStore,
+        remains: Remains,
+    ) -> None:
+        for _ in range(DROPPED_AT_ONCE):
+            generation = fresh_generation()
+            months = [make_document(at_ms=NOON_MS - index * MONTH_MS) for index in range(4)]
+            store.ensure(generation)
+            assert not store.write([months], generations=(generation,))
+            start = Barrier(2)
+
+            def drop(one: SeriesStore, start: Barrier = start, number: int = generation) -> None:
+                start.wait(timeout=LIMIT_S)
+                one.drop(number)
+
+            with ThreadPoolExecutor(2) as threads:
+                for done in [threads.submit(drop, one) for one in (store, other)]:
+                    done.result(timeout=LIMIT_S)
+            assert not remains(generation)
 
     def test_a_dropped_generation_is_gone_for_every_process_and_the_others_stay(
         self, store: SeriesStore, other: SeriesStore, project: str

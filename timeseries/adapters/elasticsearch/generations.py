@@ -86,9 +86,9 @@ class GenerationKeeper:
         self._records.mark_dropped(generation)
         self._places.pop(generation, None)
         reach("view.dropped_before_free")
-        indices = self._maker.found(f"{self._names.events(generation)}-*")
-        self._maker.delete(indices)
-        self.forget(indices)
+        while indices := self._maker.found(f"{self._names.events(generation)}-*"):
+            self._maker.delete(indices)
+            self.forget(indices)
 
     def _check_server(self) -> None:
         """The root of the server is not asked: some builds lack it."""

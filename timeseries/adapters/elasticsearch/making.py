@@ -39,7 +39,8 @@ class IndexMaker:
         return False
 
     def delete(self, indices: Sequence[str]) -> None:
-        """Those that are there, by name: many clusters delete nothing by pattern."""
+        """Those that are there, by name: many clusters delete nothing by pattern. Of several of
+        which another process deletes one at this moment, the server deletes none: look again."""
         for start in range(0, len(indices), MOST_NAMES):
             names = indices[start : start + MOST_NAMES]
             self._cluster.request(
@@ -48,6 +49,7 @@ class IndexMaker:
                 what=f"deleting index {names[0]} and others",
                 timeout_s=TIMEOUT_S,
                 params={"ignore_unavailable": "true"},
+                allowed=(404,),
             )
 
     def found(self, pattern: str) -> list[str]:

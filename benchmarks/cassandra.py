@@ -15,7 +15,7 @@ from benchmarks.draining import drain, fill_feed
 from benchmarks.figures import Figure, say
 from benchmarks.workers import shop_records
 from feed.codec import decode_head
-from feed.consumer import Batch, Decoded
+from feed.deliveries import Batch, Decoded
 from feed.errors import Backpressure
 from feed.event import EventHead, key_time_ms
 from feed.ports import OutgoingRecord, Record

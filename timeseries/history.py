@@ -9,7 +9,7 @@ from django.db import close_old_connections
 
 from feed import metrics
 from feed.announcements import ChangedRange
-from feed.consumer import Delivery, Poison
+from feed.deliveries import Delivery, Poison
 from feed.errors import Backpressure
 from feed.fences import FenceReader, note_refusals, origin_of
 from feed.topics import Group
@@ -18,7 +18,7 @@ from timeseries.scanned_hours import ScannedHours
 
 
 class HistoryProjector:
-    """A Handler (feed.consumer) around a projector of its own."""
+    """A Handler (feed.deliveries) around a projector of its own."""
 
     def __init__(self, projector: Projector, fences: FenceReader | None = None) -> None:
         self._projector = projector

@@ -7,8 +7,8 @@ from django.db import Error as DjangoDatabaseError
 from django.db import close_old_connections
 
 from feed.announcements import ChangedRange, merge_ranges
-from feed.consumer import Delivery, Poison
 from feed.crash_points import reach
+from feed.deliveries import Delivery, Poison
 from feed.errors import Backpressure
 from feed.event import HOUR_MS, Event, record_version
 from timeseries.errors import SeriesBackpressure
@@ -38,7 +38,7 @@ class _Ready(NamedTuple):
 
 
 class Projector:
-    """A Handler (feed.consumer) that is Announcing: what `handle` returned for is readable."""
+    """A Handler (feed.deliveries) that is Announcing: what `handle` returned for is readable."""
 
     def __init__(self, store: SeriesStore, slots: SlotRegistry, *, restores: bool = False) -> None:
         """`restores`: what was damaged in the view is mended, too."""

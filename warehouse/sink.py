@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from feed.consumer import Decoded, Poison
 from feed.crash_points import reach
+from feed.deliveries import Decoded, Poison
 from feed.errors import Backpressure
 from feed.event import Event, EventHead, record_version
 from feed.slot_builder import compile_builder
@@ -15,7 +15,7 @@ Stored = Decoded[EventHead] | Decoded[Event]
 
 
 class WarehouseSink:
-    """A `feed.consumer.Handler`. It refuses nothing: whatever decodes is kept."""
+    """A `feed.deliveries.Handler`. It refuses nothing: whatever decodes is kept."""
 
     def __init__(self, store: EventStore) -> None:
         self._store = store

@@ -13,7 +13,7 @@ from django.test.utils import override_settings
 
 from access.claims import Scope
 from feed.codec import encode
-from feed.consumer import Delivery
+from feed.deliveries import Delivery
 from feed.ports import Record
 from tests.api.query.world import HOUR_MS, World, refusal
 from tests.builders import NOON_MS, make_event

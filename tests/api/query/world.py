@@ -11,7 +11,7 @@ from channels.routing import URLRouter
 
 from analyticsproject.records import StoredRecords
 from feed.codec import encode
-from feed.consumer import Delivery
+from feed.deliveries import Delivery
 from feed.event import Event
 from feed.ports import Record
 from feed.topics import Topic

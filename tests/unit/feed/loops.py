@@ -10,8 +10,9 @@ from feed.adapters.embedded import EmbeddedFeed, open_feed
 from feed.announcements import Announcement, ChangedRange, parse_announcement
 from feed.clock import Clock
 from feed.codec import encode
-from feed.consumer import Delivery, Lane, LaneConsumer, Poison, Turn
+from feed.consumer import Lane, LaneConsumer, Turn
 from feed.dead_letters import DeadLetter, from_record
+from feed.deliveries import Delivery, Poison
 from feed.errors import Backpressure
 from feed.event import Event
 from feed.ports import Headers, OutgoingRecord

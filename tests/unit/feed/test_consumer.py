@@ -9,7 +9,7 @@ import pytest
 from feed.adapters.embedded import EmbeddedFeed
 from feed.clock import Clock
 from feed.codec import decode, encode
-from feed.consumer import Batch, Delivery, Poison
+from feed.deliveries import Batch, Delivery, Poison
 from feed.errors import DataLoss, FeedUnavailable, UnknownSchema
 from feed.ports import OutgoingRecord, Record, TopicPartition
 from feed.topics import Group, Topic

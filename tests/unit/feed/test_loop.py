@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from feed.adapters.embedded import EmbeddedFeed
-from feed.consumer import Delivery, Lane, Poison
+from feed.consumer import Lane
+from feed.deliveries import Delivery, Poison
 from feed.loop import ConsumeLoop
 from feed.topics import Group, Topic
 from tests.fakes import FakeClock

@@ -17,7 +17,8 @@ from pytest_django.fixtures import Settings
 
 from feed import supervisor
 from feed.adapters.embedded import EmbeddedFeed
-from feed.consumer import Delivery, Lane, Poison
+from feed.consumer import Lane
+from feed.deliveries import Delivery, Poison
 from feed.errors import Backpressure
 from feed.ports import Feed
 from feed.topics import Topic

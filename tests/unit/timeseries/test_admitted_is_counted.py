@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from feed.codec import decode, encode
-from feed.consumer import Delivery
+from feed.deliveries import Delivery
 from feed.event import Event, ProjectId
 from feed.ports import Record
 from ingest.domain import MAX_EVENT_BYTES, Admitted, Frame, admit

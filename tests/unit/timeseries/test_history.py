@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from feed import metrics
 from feed.announcements import ChangedRange
 from feed.codec import decode, encode
-from feed.consumer import Batch
+from feed.deliveries import Batch
 from feed.event import HOUR_MS, Event
 from feed.fences import Origin, drop_replay
 from feed.ports import Record

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from feed.adapters.embedded import EmbeddedFeed
 from feed.adapters.embedded.options import parse_options
 from feed.clock import Clock
-from feed.consumer import Delivery, Lane, LaneConsumer, Poison
+from feed.consumer import Lane, LaneConsumer
+from feed.deliveries import Delivery, Poison
 from feed.errors import Backpressure
 from feed.pinning import Missing
 from feed.ports import TopicPartition

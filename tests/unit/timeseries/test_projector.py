@@ -8,7 +8,7 @@ from django.db import OperationalError
 
 from feed.announcements import Announcing, ChangedRange
 from feed.codec import encode
-from feed.consumer import Delivery
+from feed.deliveries import Delivery
 from feed.errors import Backpressure
 from feed.event import HOUR_MS, Event, record_version
 from feed.ports import Record

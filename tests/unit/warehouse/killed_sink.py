@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 from feed.codec import encode
-from feed.consumer import Delivery
 from feed.crash_points import arm
+from feed.deliveries import Delivery
 from feed.event import Event
 from feed.ports import Record
 from feed.topics import Topic

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from django.core.management.base import CommandError
 
-from feed.consumer import Handler, Lane
+from feed.consumer import Lane
+from feed.deliveries import Handler
 from feed.errors import Backpressure
 from feed.event import Event
 from feed.ports import Feed

@@ -60,11 +60,12 @@ def store(stack: Stack, count: int) -> Credentials:
     return credentials
 
 
-def start_replay(stack: Stack) -> None:
-    """Of all of them, as fast as it goes."""
+def start_replay(stack: Stack, *, auto: bool) -> None:
+    """Of all of them, as fast as it goes; `auto`: but for live events."""
     stack.manage(
         *("replay", "create", "--project", PROJECT, "--from", FROM, "--to", TO),
         *("--max-eps", "0", "--reason", "a benchmark", "--start"),
+        *(() if auto else ("--no-auto",)),
     )
 
 
@@ -72,7 +73,7 @@ def _round(stack: Stack) -> tuple[float, float, float]:
     """Events a second emitted, then projected, and the replayer's peak MB. The time of an empty
     run (start-up) is taken off."""
     idle_s, _ = drain(stack, "run_replayer")
-    start_replay(stack)
+    start_replay(stack, auto=False)
     emit_s, memory_mb = drain(stack, "run_replayer")
     project_s, _ = drain(stack, "run_projector")
     idle_projector_s, _ = drain(stack, "run_projector")

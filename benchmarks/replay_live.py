@@ -127,7 +127,7 @@ def _batch() -> bytes:
 
 
 def _watch(stack: Stack, credentials: Credentials, feed: Feed) -> _Seen:
-    start_replay(stack)
+    start_replay(stack, auto=True)
     seen, moved_s, stood = _Seen(), time.monotonic(), (-1, -1)
     started_s = moved_s
     with httpx.Client(timeout=30, headers=credentials.headers) as client:

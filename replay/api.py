@@ -10,11 +10,14 @@ from rest_framework.response import Response
 from access.drf import claims_of
 from replay import orders, previews, services
 from replay.api_views import (
-    MAX_LIMIT,
     NOT_STORED,
+    PAGED,
     PROBLEM,
+    WRONG_PAGE,
     ReplayView,
+    cursor_of,
     idempotency_key_of,
+    idempotency_parameter,
     limit_of,
     refuse_filtered,
     shown,
@@ -42,21 +45,13 @@ class ReplaysView(ReplayView):
         operation_id="replays",
         summary="The project's replays, newest first",
         tags=["replay"],
-        parameters=[
-            OpenApiParameter("limit", OpenApiTypes.INT, description=f"1 to {MAX_LIMIT}"),
-            OpenApiParameter("cursor", OpenApiTypes.STR, description="next_cursor as it came"),
-        ],
-        responses={
-            200: OpenApiResponse(ReplayListSerializer, "A page"),
-            (422, PROBLEM): OpenApiResponse(OpenApiTypes.OBJECT, "No such limit or cursor"),
-        },
+        parameters=PAGED,
+        responses={200: OpenApiResponse(ReplayListSerializer, "A page")} | WRONG_PAGE,
     )
     def get(self, request: Request) -> Response:
         """A page of them."""
-        claims, limit = claims_of(request), limit_of(request.query_params)
-        before = request.query_params.get("cursor") or None
-        if before is not None and not is_replay_id(before):
-            raise InvalidReplay("cursor", "cursor takes a next_cursor as it came")
+        claims, given = claims_of(request), request.query_params
+        limit, before = limit_of(given), cursor_of(given, _read_id)
         rows = services.newest(project=claims.project, before=before, limit=limit + 1)
         found = reports(rows[:limit], now_ms=services.CLOCK.now_ms())
         page = {
@@ -74,12 +69,7 @@ class ReplaysView(ReplayView):
             OpenApiParameter(
                 "dry_run", OpenApiTypes.STR, enum=["1"], description="only say what it would do"
             ),
-            OpenApiParameter(
-                "Idempotency-Key",
-                OpenApiTypes.STR,
-                OpenApiParameter.HEADER,
-                description="the same request under the same key is the same replay",
-            ),
+            idempotency_parameter("replay"),
         ],
         responses={
             200: OpenApiResponse(ReplayPreviewSerializer, "The dry run"),
@@ -102,6 +92,10 @@ class ReplaysView(ReplayView):
         row = orders.create(order, self.actor(request), get_event_store())
         headers = {"Location": f"/v1/replays/{row.id}"} | NOT_STORED
         return Response(shown(row), status=201, headers=headers)
+
+
+def _read_id(text: str) -> str | None:
+    return text if is_replay_id(text) else None
 
 
 def _is_dry_run(given: Sequence[str]) -> bool:

@@ -1,9 +1,11 @@
 """What every door of replays and generations shares: who asks, and refusals as problem
 documents."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.request import Request
 
 from access.claims import Claims, Scope
@@ -22,6 +24,12 @@ MAX_LIMIT = 500
 MAX_KEY_CHARS = 255
 NOT_STORED = {"Cache-Control": "no-store"}
 PROBLEM = "application/problem+json"
+PAGED = [
+    OpenApiParameter("limit", OpenApiTypes.INT, description=f"1 to {MAX_LIMIT}"),
+    OpenApiParameter("cursor", OpenApiTypes.STR, description="next_cursor as it came"),
+]
+WRONG_PAGE = {(422, PROBLEM): OpenApiResponse(OpenApiTypes.OBJECT, "No such limit or cursor")}
+T = TypeVar("T")
 
 
 class ReplayView(TokenView):
@@ -73,6 +81,28 @@ def limit_of(given: Mapping[str, str]) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= MAX_LIMIT):
         raise InvalidReplay("limit", f"limit takes 1 to {MAX_LIMIT}")
     return int(text)
+
+
+def cursor_of(given: Mapping[str, str], read: Callable[[str], T | None]) -> T | None:
+    """Where the page begins, as `read` has it, which gives None for what is no cursor of ours;
+    None for the first page. Raises InvalidReplay."""
+    text = given.get("cursor")
+    if not text:
+        return None
+    place = read(text)
+    if place is None:
+        raise InvalidReplay("cursor", "cursor takes a next_cursor as it came")
+    return place
+
+
+def idempotency_parameter(what: str) -> OpenApiParameter:
+    """The header, for the schema of a door that makes such a thing."""
+    return OpenApiParameter(
+        "Idempotency-Key",
+        OpenApiTypes.STR,
+        OpenApiParameter.HEADER,
+        description=f"the same request under the same key is the same {what}",
+    )
 
 
 def idempotency_key_of(request: Request) -> str | None:

@@ -16,7 +16,6 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from access.lookups import project_names
 from replay import generation_words as words
 from replay import rebuilds
 from replay.admin_forms import RebuildForm
@@ -30,11 +29,10 @@ from replay.admin_site import (
     to_detail,
 )
 from replay.errors import ReplayError
-from replay.generation_diff import Diff, read_place
+from replay.generation_diff import against_served, read_place
 from replay.generation_serializers import diff_as_json
 from replay.models import Replay
-from replay.rebuilds import Built
-from timeseries.backends import get_series_store
+from replay.rebuilds import MOVES, Built
 from timeseries.errors import (
     IllegalGenerationState,
     QueryTimeout,
@@ -98,7 +96,7 @@ def move(request: HttpRequest, generation: int, move: str) -> HttpResponse:
     """What it would do, to be confirmed; a POST does it. 403 without the permission."""
     require(request, SERVE)
     built = _built(generation)
-    if move not in _MOVED:
+    if move not in MOVES:
         raise Http404(move)
     if request.method != "POST":
         if move not in _moves(request, built):
@@ -107,7 +105,7 @@ def move(request: HttpRequest, generation: int, move: str) -> HttpResponse:
         context = words.facts(built) | {"move": move, "what": words.MOVES[move]}
         return _site().page(request, "generation_move", f"Generation {generation}", context)
     try:
-        moved = _MOVED[move](generation, actor_of(request))
+        moved = MOVES[move](generation, actor_of(request))
     except _REFUSALS as exc:
         messages.error(request, f"Nothing was changed: {exc}.")
         return _to_generation(generation)
@@ -115,12 +113,6 @@ def move(request: HttpRequest, generation: int, move: str) -> HttpResponse:
     return _to_generation(moved.row.number)
 
 
-_MOVED = {
-    "verify": rebuilds.verify,
-    "swap": rebuilds.swap,
-    "rollback": lambda generation, actor: rebuilds.rollback(actor, generation=generation),
-    "drop": rebuilds.drop,
-}
 _DONE = {
     "verify": "Generation {} is compared with the warehouse.",
     "swap": "Generation {} is served.",
@@ -138,8 +130,7 @@ def diff(request: HttpRequest, generation: int) -> HttpResponse:
         return _refused(HTTPStatus.FORBIDDEN, "You may not see it, or your session has ended.")
     place = read_place(request.GET["cursor"]) if request.GET.get("cursor") else None
     try:
-        served = rebuilds.diffable(generation)
-        compared = Diff(get_series_store(), served, generation, project_names())
+        compared = against_served(generation)
         page = compared.page(after=place, limit=CELLS)
     except (UnknownGeneration, IllegalGenerationState) as exc:
         return _refused(HTTPStatus.UNPROCESSABLE_ENTITY, f"Nothing was compared: {exc}.")

@@ -1,6 +1,5 @@
 """`/v1/generations`: builds of the whole view, for tokens with scope operate."""
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -10,20 +9,21 @@ from rest_framework.response import Response
 
 from access.claims import Scope
 from access.drf import claims_of
-from access.lookups import project_names
 from access.problems import Code, Problem
 from replay import rebuilds
 from replay.api_views import (
-    MAX_LIMIT,
     NOT_STORED,
+    PAGED,
     PROBLEM,
+    WRONG_PAGE,
     ReplayView,
+    cursor_of,
     idempotency_key_of,
+    idempotency_parameter,
     limit_of,
     refuse_filtered,
 )
-from replay.errors import InvalidReplay
-from replay.generation_diff import Diff, Place, read_place
+from replay.generation_diff import against_served, read_place
 from replay.generation_serializers import (
     GenerationDiffSerializer,
     GenerationListSerializer,
@@ -31,10 +31,8 @@ from replay.generation_serializers import (
     diff_as_json,
     generation_as_json,
 )
-from replay.journal import Actor
 from replay.payloads import parse_rebuild
-from replay.rebuilds import Built
-from timeseries.backends import get_series_store
+from replay.rebuilds import MOVES, Built
 from timeseries.errors import (
     IllegalGenerationState,
     QueryTimeout,
@@ -44,12 +42,7 @@ from timeseries.errors import (
 
 MAX_DIGITS = 9
 _REQUEST = {"application/json": {"$ref": "#/components/schemas/RebuildRequest"}}
-_PAGED = [
-    OpenApiParameter("limit", OpenApiTypes.INT, description=f"1 to {MAX_LIMIT}"),
-    OpenApiParameter("cursor", OpenApiTypes.STR, description="next_cursor as it came"),
-]
 _UNKNOWN = {(404, PROBLEM): OpenApiResponse(OpenApiTypes.OBJECT, "There is no such generation")}
-_REFUSED = {(422, PROBLEM): OpenApiResponse(OpenApiTypes.OBJECT, "No such limit or cursor")}
 
 
 class GenerationView(ReplayView):
@@ -90,12 +83,13 @@ class GenerationsView(GenerationView):
         operation_id="generations",
         summary="Generations of the view, newest first",
         tags=["generations"],
-        parameters=_PAGED,
-        responses={200: OpenApiResponse(GenerationListSerializer, "A page")} | _REFUSED,
+        parameters=PAGED,
+        responses={200: OpenApiResponse(GenerationListSerializer, "A page")} | WRONG_PAGE,
     )
     def get(self, request: Request) -> Response:
         """A page of them."""
-        limit, before = limit_of(request.query_params), _before(request.query_params)
+        given = request.query_params
+        limit, before = limit_of(given), cursor_of(given, _read_number)
         found = rebuilds.all_built()
         if before is not None:
             found = [built for built in found if built.row.number < before]
@@ -109,14 +103,7 @@ class GenerationsView(GenerationView):
         summary="Build the whole view anew; the view is served meanwhile as it is",
         tags=["generations"],
         request=_REQUEST,
-        parameters=[
-            OpenApiParameter(
-                "Idempotency-Key",
-                OpenApiTypes.STR,
-                OpenApiParameter.HEADER,
-                description="the same request under the same key is the same generation",
-            ),
-        ],
+        parameters=[idempotency_parameter("generation")],
         responses={
             201: OpenApiResponse(GenerationSerializer, "The generation, at Location"),
             (400, PROBLEM): OpenApiResponse(OpenApiTypes.OBJECT, "Unreadable"),
@@ -152,18 +139,6 @@ class OneGenerationView(GenerationView):
         return _answer(rebuilds.get(generation))
 
 
-def _roll_back(generation: int, actor: Actor) -> Built:
-    return rebuilds.rollback(actor, generation=generation)
-
-
-_MOVES: Mapping[str, tuple[Callable[[int, Actor], Built], int]] = {
-    "verify": (rebuilds.verify, 202),
-    "swap": (rebuilds.swap, 200),
-    "rollback": (_roll_back, 200),
-    "drop": (rebuilds.drop, 200),
-}
-
-
 class GenerationMoveView(GenerationView):
     """What may be asked of one."""
 
@@ -174,7 +149,7 @@ class GenerationMoveView(GenerationView):
         request=None,
         parameters=[
             OpenApiParameter("generation", OpenApiTypes.INT, OpenApiParameter.PATH),
-            OpenApiParameter("move", OpenApiTypes.STR, OpenApiParameter.PATH, enum=list(_MOVES)),
+            OpenApiParameter("move", OpenApiTypes.STR, OpenApiParameter.PATH, enum=list(MOVES)),
         ],
         responses={
             200: OpenApiResponse(
@@ -187,8 +162,8 @@ class GenerationMoveView(GenerationView):
     )
     def post(self, request: Request, generation: str, move: str) -> Response:
         """Do it."""
-        moved, status = _MOVES[move]
-        return _answer(moved(int(generation), self.actor(request)), status)
+        status = 202 if move == "verify" else 200  # a replayer does that one
+        return _answer(MOVES[move](int(generation), self.actor(request)), status)
 
 
 class DiffView(GenerationView):
@@ -198,20 +173,20 @@ class DiffView(GenerationView):
         operation_id="generation_diff",
         summary="Hours and events that it counts or shows other than the one served",
         tags=["generations"],
-        parameters=_PAGED,
+        parameters=PAGED,
         responses={
             200: OpenApiResponse(GenerationDiffSerializer, "A page, ascending"),
             (409, PROBLEM): OpenApiResponse(OpenApiTypes.OBJECT, "It was dropped"),
             (504, PROBLEM): OpenApiResponse(OpenApiTypes.OBJECT, "The view took too long"),
         }
         | _UNKNOWN
-        | _REFUSED,
+        | WRONG_PAGE,
     )
     def get(self, request: Request, generation: int) -> Response:
         """A page of it."""
-        limit, after = limit_of(request.query_params), _after(request.query_params)
-        served = rebuilds.diffable(generation)
-        diff = Diff(get_series_store(), served, generation, project_names())
+        given = request.query_params
+        limit, after = limit_of(given), cursor_of(given, read_place)
+        diff = against_served(generation)
         page = diff.page(after=after, limit=limit)
         return Response(diff_as_json(diff, page), headers=NOT_STORED)
 
@@ -220,20 +195,6 @@ def _answer(built: Built, status: int = 200) -> Response:
     return Response(generation_as_json(built), status=status, headers=NOT_STORED)
 
 
-def _before(given: Mapping[str, str]) -> int | None:
-    text = given.get("cursor") or None
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS):
-        raise InvalidReplay("cursor", "cursor takes a next_cursor as it came")
-    return int(text)
-
-
-def _after(given: Mapping[str, str]) -> Place | None:
-    text = given.get("cursor") or None
-    if text is None:
-        return None
-    place = read_place(text)
-    if place is None:
-        raise InvalidReplay("cursor", "cursor takes a next_cursor as it came")
-    return place
+def _read_number(text: str) -> int | None:
+    is_number = text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS
+    return int(text) if is_number else None

@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from access.lookups import project_names
 from feed.event import HOUR_MS
+from replay import rebuilds
 from replay.domain import Span
 from replay.rows import ALL_TIMES
 from replay.verification.comparison import HourPair, hour_pairs
+from timeseries.backends import get_series_store
 from timeseries.ports import SeriesStore
 
 ENOUGH_S = 10.0
@@ -98,6 +101,11 @@ class Diff:
             for number in (self.served, self.generation)
         )
         return hour_pairs(served, generation)
+
+
+def against_served(generation: int) -> Diff:
+    """Of this one, in every project. Raises UnknownGeneration, IllegalGenerationState."""
+    return Diff(get_series_store(), rebuilds.diffable(generation), generation, project_names())
 
 
 def _cells(project: str, pair: HourPair, after: str) -> Iterator[Cell]:

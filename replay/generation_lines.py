@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from access.lookups import project_names
 from replay import rebuilds
-from replay.generation_diff import Diff
+from replay.generation_diff import against_served
 from replay.generation_serializers import DifferingCellSerializer, generation_as_json
 from replay.journal import Actor
 from replay.models import Replay
@@ -17,7 +16,6 @@ from replay.progress_lines import bar
 from replay.rebuilds import Built
 from replay.reports import report
 from replay.services import CLOCK
-from timeseries.backends import get_series_store
 
 DIFF_ROWS = 500
 """Of a page; a terminal gets all pages."""
@@ -87,11 +85,11 @@ class GenerationLines:
             self._tell(built.rebuild, options)
 
     def _diff(self, options: Options) -> None:
-        generation = options["generation"]
-        served = rebuilds.diffable(generation)
-        diff = Diff(get_series_store(), served, generation, project_names())
+        diff = against_served(options["generation"])
         if not self._as_json:
-            self._out.write(f"{'hour, UTC':<17}{served:>12}{generation:>12}  project, event")
+            self._out.write(
+                f"{'hour, UTC':<17}{diff.served:>12}{diff.generation:>12}  project, event"
+            )
         after = None
         while True:
             page = diff.page(after=after, limit=DIFF_ROWS)

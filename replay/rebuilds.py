@@ -6,6 +6,7 @@ the log of the rebuild that made the generation, or, of the first one, which no 
 one that is served.
 """
 
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -163,6 +164,11 @@ def rollback(actor: Actor, *, generation: int | None = None, clock: Clock = CLOC
     return get(number)
 
 
+def roll_back_from(generation: int, actor: Actor) -> Built:
+    """`rollback`, only if this one is served."""
+    return rollback(actor, generation=generation)
+
+
 def drop(generation: int, actor: Actor, *, clock: Clock = CLOCK) -> Built:
     """Never write or read it again, and free what it holds; a rebuild that still builds it is
     cancelled. While the view is away the replayer frees it later.
@@ -182,6 +188,15 @@ def drop(generation: int, actor: Actor, *, clock: Clock = CLOCK) -> Built:
     with suppress(SeriesBackpressure):
         lifecycle.finish_drops()
     return get(generation)
+
+
+MOVES: Mapping[str, Callable[[int, Actor], Built]] = {
+    "verify": verify,
+    "swap": swap,
+    "rollback": roll_back_from,
+    "drop": drop,
+}
+"""What may be asked of one generation, by the word that asks for it."""
 
 
 def _refuse_dropped(built: Built) -> None:

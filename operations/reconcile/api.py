@@ -29,7 +29,14 @@ from operations.reconcile.payloads import parse_repair
 from operations.reconcile.repair import Repair, begun, order_for, repair
 from operations.reconcile.serializers import HourSerializer, SummarySerializer
 from replay import orders
-from replay.api_views import NOT_STORED, PROBLEM, ReplayView, idempotency_key_of, shown
+from replay.api_views import (
+    NOT_STORED,
+    PROBLEM,
+    ReplayView,
+    idempotency_key_of,
+    idempotency_parameter,
+    shown,
+)
 from replay.domain import Span
 from replay.serializers import ReplaySerializer
 from replay.services import CLOCK
@@ -105,14 +112,7 @@ class ReconcileView(ReplayView):
         summary="Compare, and replay exactly what the view lacks or has otherwise",
         tags=["operations"],
         request={"application/json": {"$ref": "#/components/schemas/RepairRequest"}},
-        parameters=[
-            OpenApiParameter(
-                "Idempotency-Key",
-                OpenApiTypes.STR,
-                OpenApiParameter.HEADER,
-                description="the same request under the same key is the same replay",
-            ),
-        ],
+        parameters=[idempotency_parameter("replay")],
         responses={
             200: OpenApiResponse(RepairedSerializer, "Nothing to replay"),
             201: OpenApiResponse(RepairedSerializer, "A replay was started, at Location"),

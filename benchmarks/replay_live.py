@@ -14,9 +14,8 @@ import httpx
 from benchmarks.draining import open_feed
 from benchmarks.figures import Figure, say
 from benchmarks.replay import ENGINES, stack_on, start_replay, store
-from feed.lag import partition_lags
 from feed.ports import Feed
-from feed.topics import Group, Topic
+from replay.tending import live_lag_s
 from tests.stack import Credentials, Stack, wait_until
 
 EVENTS = 1_000_000
@@ -54,7 +53,7 @@ def _beside_live_traffic(stack: Stack, credentials: Credentials) -> tuple["_Seen
     feed = open_feed(stack.settings.get("WEIR_FEED_URL", "embedded:"), stack.data_dir)
     try:
         with _live_traffic(stack, credentials) as sent:
-            wait_until("live events wait no more", lambda: _live_lag_s(feed) < SETTLED_S)
+            wait_until("live events wait no more", lambda: _lag_s(feed) < SETTLED_S)
             seen = _watch(stack, credentials, feed)
             return seen, sent.rate()
     finally:
@@ -141,15 +140,10 @@ def _watch(stack: Stack, credentials: Credentials, feed: Feed) -> _Seen:
             if stands != stood:
                 stood, moved_s = stands, now_s
             seen.longest_stop_s = max(seen.longest_stop_s, now_s - moved_s)
-            seen.most_lag_s = max(seen.most_lag_s, _live_lag_s(feed))
+            seen.most_lag_s = max(seen.most_lag_s, _lag_s(feed))
     seen.seconds = time.monotonic() - started_s
     return seen
 
 
-def _live_lag_s(feed: Feed) -> float:
-    now_ms = int(time.time() * 1000)
-    return max(
-        lag.lag_seconds
-        for group in (Group.SINK, Group.PROJECTOR)
-        for lag in partition_lags(feed, group, Topic.EVENTS, now_ms=now_ms)
-    )
+def _lag_s(feed: Feed) -> float:
+    return live_lag_s(feed, now_ms=int(time.time() * 1000))

@@ -73,13 +73,12 @@ def wait_for_groups(
 
 def _behind(feed: Feed, groups: Sequence[Group], ends: Mapping[int, int]) -> dict[Group, int]:
     """How many records are left to each group that has not passed the ends."""
-    starts = {part: bounds.start for part, bounds in feed.bounds(Topic.EVENTS).items()}
+    bounds = feed.bounds(Topic.EVENTS)
     left: dict[Group, int] = {}
     for group in groups:
         committed = feed.committed(group, Topic.EVENTS)
         for partition, end in ends.items():
-            held = committed.get(partition)
-            position = starts[partition] if held is None else held.position
+            position = bounds[partition].position_of(committed.get(partition))
             if position < end:
                 left[group] = left.get(group, 0) + end - position
     return left

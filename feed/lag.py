@@ -51,7 +51,7 @@ def _partition_lag(
     bounds: PartitionBounds,
     now_ms: int,
 ) -> PartitionLag:
-    position = bounds.start if held is None else held.position
+    position = bounds.position_of(held)
     lag = max(0, bounds.end - position)
     appended_ms = feed.appended_at_ms(where, position) if lag else None
     waited_ms = 0 if appended_ms is None else max(0, now_ms - appended_ms)

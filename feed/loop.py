@@ -111,8 +111,7 @@ class ConsumeLoop:
             return False
         committed = self._feed.committed(lane.group, lane.topic)
         for partition, bound in bounds.items():
-            held = committed.get(partition)
-            position = bound.start if held is None else held.position
+            position = bound.position_of(committed.get(partition))
             if position < bound.end and self._has_record(lane, partition, position):
                 return False
         return True

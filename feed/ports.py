@@ -60,6 +60,10 @@ class PartitionBounds:
     start: int
     end: int
 
+    def position_of(self, held: "Committed | None") -> int:
+        """Where a group goes on that committed this; at the start when it never did."""
+        return self.start if held is None else held.position
+
 
 @dataclass(frozen=True, slots=True)
 class Committed:

@@ -76,8 +76,7 @@ def missing(feed: Feed, generation: int) -> Throttle | None:
         return Throttle.PINS
     committed = feed.committed(Group.SINK, Topic.EVENTS)
     for part, bound in bounds[Topic.EVENTS].items():
-        held = committed.get(part)
-        position = bound.start if held is None else held.position
+        position = bound.position_of(committed.get(part))
         if position < pinned[TopicPartition(Topic.EVENTS, part)]:
             return Throttle.SINK
     return None

@@ -3,6 +3,7 @@
 import random
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ LONG = ("faults", "soak")
 
 if TYPE_CHECKING:
     from tests.key_builders import ProjectKeys
+    from tests.local_pipeline import LocalPipeline
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -62,13 +64,20 @@ def fault_seed(request: pytest.FixtureRequest) -> int:
 def demo_keys(monkeypatch: pytest.MonkeyPatch) -> "ProjectKeys":
     """The project demo; its keys are the ones that this process's doors know during the test, from
     no database."""
-    from access.authentication import get_key_ring
-    from tests.key_builders import ProjectKeys, make_snapshot
+    from tests.key_builders import ProjectKeys, tell_doors
 
     keys = ProjectKeys(origins=("https://shop.example",))
-    monkeypatch.setattr(get_key_ring(), "_latest", None)
-    monkeypatch.setattr(get_key_ring(), "_load", lambda known: make_snapshot(keys))
+    tell_doors(monkeypatch, keys)
     return keys
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path, db: None) -> Iterator["LocalPipeline"]:
+    """The whole pipeline on embedded engines in the test's own folder."""
+    from tests.local_pipeline import local_pipeline
+
+    with local_pipeline(tmp_path) as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)

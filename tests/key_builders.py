@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from access.authentication import Authenticator
+import pytest
+
+from access.authentication import Authenticator, get_key_ring
 from access.claims import Scope
 from access.http import Request
 from access.key_pairs import KeyPair, generate_key_pair
@@ -50,6 +52,12 @@ class ProjectKeys:
     def bearer(self, *scopes: Scope, ttl_s: int = 600) -> dict[str, str]:
         """The Authorization header around such a token."""
         return {"Authorization": f"Bearer {self.token(*scopes, ttl_s=ttl_s)}"}
+
+
+def tell_doors(monkeypatch: pytest.MonkeyPatch, *keys: ProjectKeys) -> None:
+    """During the test this process's doors know these keys alone, from no database."""
+    monkeypatch.setattr(get_key_ring(), "_latest", None)
+    monkeypatch.setattr(get_key_ring(), "_load", lambda known: make_snapshot(*keys))
 
 
 def make_snapshot(*projects: ProjectKeys, stamp: str = "1") -> KeySnapshot:

@@ -14,7 +14,8 @@ from replay.models import Replay
 from tests.builders import NOON_MS
 from tests.damage import EmbeddedDamage
 from tests.local_pipeline import LocalPipeline, local_pipeline
-from tests.replay_builders import fill, make_replayer
+from tests.rebuild_builders import work
+from tests.replay_builders import fill
 from tests.replay_pages import client_with, text_of
 from timeseries.backends import SERIES_STORE
 
@@ -40,13 +41,6 @@ def staff(pipeline: LocalPipeline) -> Client:
 def viewer(pipeline: LocalPipeline) -> Client:
     """Signed in, allowed to look."""
     return client_with("view_replay", name="viewer")
-
-
-def work(pipeline: LocalPipeline) -> None:
-    for _ in range(3):
-        pipeline.store()
-        pipeline.project()
-        make_replayer(pipeline).run(once=True)
 
 
 def begin(client: Client, **changes: str) -> Any:  # Any: Django's test response

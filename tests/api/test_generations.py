@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from access.authentication import get_key_ring
 from access.claims import Scope
 from access.services import create_project
 from replay import generation_diff
 from replay.models import Replay
 from tests.builders import NOON_MS, make_event
 from tests.damage import EmbeddedDamage
-from tests.key_builders import ProjectKeys, make_snapshot
+from tests.key_builders import ProjectKeys, tell_doors
 from tests.local_pipeline import LocalPipeline, local_pipeline
+from tests.rebuild_builders import work
 from tests.replay_builders import HOUR_MS, fill, make_replayer
 from timeseries.errors import SeriesUnavailable
 from warehouse.ports import ScanWindow
@@ -38,8 +38,7 @@ def pipeline(tmp_path: Path, db: None) -> Iterator[LocalPipeline]:
 @pytest.fixture
 def keys(monkeypatch: pytest.MonkeyPatch) -> ProjectKeys:
     keys = ProjectKeys(granted=GRANTED)
-    monkeypatch.setattr(get_key_ring(), "_latest", None)
-    monkeypatch.setattr(get_key_ring(), "_load", lambda known: make_snapshot(keys))
+    tell_doors(monkeypatch, keys)
     return keys
 
 
@@ -68,13 +67,6 @@ class Api:
 
     def begin(self, **headers: str) -> Any:  # Any: as above
         return self.post("/v1/generations", {"reason": "another mapping"}, **headers)
-
-
-def work(pipeline: LocalPipeline) -> None:
-    for _ in range(3):
-        pipeline.store()
-        pipeline.project()
-        make_replayer(pipeline).run(once=True)
 
 
 def test_a_generation_from_its_beginning_to_being_served_and_gone_back_from(

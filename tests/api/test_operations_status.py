@@ -1,7 +1,5 @@
 """`/v1/lag`, `/v1/status` and `/metrics` over a real pipeline, and the admin's pages."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,26 +11,18 @@ from access.claims import Scope
 from access.services import create_project
 from analyticsproject.health import _read_metrics
 from tests.builders import make_event, make_project_name
-from tests.key_builders import ProjectKeys
-from tests.local_pipeline import LocalPipeline, local_pipeline
+from tests.key_builders import ProjectKeys, tell_doors
+from tests.local_pipeline import LocalPipeline
 
 OPERATOR = frozenset({Scope.OPERATE, Scope.QUERY})
 
 
 @pytest.fixture
-def pipeline(tmp_path: Path, db: None) -> Iterator[LocalPipeline]:
-    with local_pipeline(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
 def operator(monkeypatch: pytest.MonkeyPatch) -> ProjectKeys:
     """A project whose key grants operate."""
-    from tests.key_builders import make_snapshot
 
     keys = ProjectKeys(granted=OPERATOR)
-    monkeypatch.setattr(get_key_ring(), "_latest", None)
-    monkeypatch.setattr(get_key_ring(), "_load", lambda known: make_snapshot(keys))
+    tell_doors(monkeypatch, keys)
     return keys
 
 

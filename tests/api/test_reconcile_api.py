@@ -1,20 +1,18 @@
 """`GET /v1/reconcile`: whose, which pages, and what is refused."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 
-from access.authentication import get_key_ring
 from access.claims import Scope
 from feed.event import HOUR_MS, key_text
 from operations.reconcile import paging
 from tests.builders import NOON_MS, make_event
 from tests.damage import EmbeddedDamage
-from tests.key_builders import ProjectKeys, make_snapshot
-from tests.local_pipeline import LocalPipeline, local_pipeline
+from tests.key_builders import ProjectKeys, tell_doors
+from tests.local_pipeline import LocalPipeline
 from timeseries.backends import SERIES_STORE
 from warehouse.backends import EVENT_STORE
 
@@ -22,17 +20,10 @@ GRANTED = frozenset({Scope.REPAIR, Scope.QUERY})
 
 
 @pytest.fixture
-def pipeline(tmp_path: Path, db: None) -> Iterator[LocalPipeline]:
-    with local_pipeline(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
 def keys(monkeypatch: pytest.MonkeyPatch) -> ProjectKeys:
     """The project demo with a key that grants repair."""
     keys = ProjectKeys(granted=GRANTED)
-    monkeypatch.setattr(get_key_ring(), "_latest", None)
-    monkeypatch.setattr(get_key_ring(), "_load", lambda known: make_snapshot(keys))
+    tell_doors(monkeypatch, keys)
     return keys
 
 

@@ -1,14 +1,12 @@
 """`POST /v1/reconcile`: what is compared is what is replayed, once."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 
-from access.authentication import get_key_ring
 from access.claims import Scope
 from operations.reconcile import paging
 from operations.reconcile.repair import begun, order_for
@@ -17,8 +15,8 @@ from replay.domain import Span
 from replay.models import Replay
 from tests.builders import NOON_MS, make_event
 from tests.damage import EmbeddedDamage
-from tests.key_builders import ProjectKeys, make_snapshot
-from tests.local_pipeline import LocalPipeline, local_pipeline
+from tests.key_builders import ProjectKeys, tell_doors
+from tests.local_pipeline import LocalPipeline
 from tests.replay_builders import ANNA, HOUR_MS, fill, run_to_the_end
 
 GRANTED = frozenset({Scope.REPAIR, Scope.REPLAY})
@@ -26,17 +24,10 @@ FROM, TO = "2026-11-01T07:00:00Z", "2026-11-01T12:00:00Z"
 
 
 @pytest.fixture
-def pipeline(tmp_path: Path, db: None) -> Iterator[LocalPipeline]:
-    with local_pipeline(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
 def keys(monkeypatch: pytest.MonkeyPatch) -> ProjectKeys:
     """The project demo with a key that grants repair."""
     keys = ProjectKeys(granted=GRANTED)
-    monkeypatch.setattr(get_key_ring(), "_latest", None)
-    monkeypatch.setattr(get_key_ring(), "_load", lambda known: make_snapshot(keys))
+    tell_doors(monkeypatch, keys)
     return keys
 
 

@@ -1,21 +1,18 @@
 """`/v1/replays` over a real pipeline on embedded engines."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 
-from access.authentication import get_key_ring
 from access.claims import Scope
 from feed.clock import Clock
 from replay import services
 from replay.models import Replay, ReplayLogEntry
 from tests.builders import NOON_MS
-from tests.key_builders import ProjectKeys, make_snapshot
-from tests.local_pipeline import LocalPipeline, local_pipeline
+from tests.key_builders import ProjectKeys, tell_doors
+from tests.local_pipeline import LocalPipeline
 from tests.replay_builders import fill, run_to_the_end, stop_counting_after
 
 FROM, TO = "2026-11-01T07:00:00Z", "2026-11-01T12:00:00Z"
@@ -23,17 +20,10 @@ GRANTED = frozenset({Scope.INGEST, Scope.QUERY, Scope.REPLAY})
 
 
 @pytest.fixture
-def pipeline(tmp_path: Path, db: None) -> Iterator[LocalPipeline]:
-    with local_pipeline(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
 def both(monkeypatch: pytest.MonkeyPatch) -> tuple[ProjectKeys, ProjectKeys]:
     """The projects demo and other; both keys grant replay."""
     keys = ProjectKeys(granted=GRANTED), ProjectKeys(project="other", granted=GRANTED)
-    monkeypatch.setattr(get_key_ring(), "_latest", None)
-    monkeypatch.setattr(get_key_ring(), "_load", lambda known: make_snapshot(*keys))
+    tell_doors(monkeypatch, *keys)
     return keys
 
 

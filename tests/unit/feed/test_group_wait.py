@@ -1,8 +1,7 @@
 """Whoever compares or exports waits for the groups first, and knows when that is vain."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +9,7 @@ from feed import group_wait
 from feed.group_wait import GRACE_S, GroupsBehind, Waiting, wait_for_groups
 from feed.topics import Group, Topic
 from tests.builders import make_event
-from tests.local_pipeline import LocalPipeline, local_pipeline
+from tests.local_pipeline import LocalPipeline
 
 pytestmark = pytest.mark.django_db
 
@@ -31,12 +30,6 @@ class SteppingClock:
         if callable(happening):
             happening()
         return self.now_s
-
-
-@pytest.fixture
-def pipeline(tmp_path: Path, db: None) -> Iterator[LocalPipeline]:
-    with local_pipeline(tmp_path) as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)

@@ -1,14 +1,12 @@
-"""The whole pipeline on embedded engines in the test's own folder."""
-
-from collections.abc import Iterator
-from pathlib import Path
+"""A world to rebuild."""
 
 import pytest
 
-from tests.local_pipeline import LocalPipeline, local_pipeline
+from tests.local_pipeline import LocalPipeline
+from tests.rebuild_builders import make_world
 
 
 @pytest.fixture
-def pipeline(tmp_path: Path, db: None) -> Iterator[LocalPipeline]:
-    with local_pipeline(tmp_path) as running:
-        yield running
+def world(pipeline: LocalPipeline) -> LocalPipeline:
+    make_world(pipeline)
+    return pipeline

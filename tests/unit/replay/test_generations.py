@@ -12,7 +12,6 @@ from tests.rebuild_builders import (
     begin,
     history,
     hours_of,
-    make_world,
     shown,
     state_of,
     states,
@@ -23,12 +22,6 @@ from tests.replay_builders import ANNA, make_replayer
 from timeseries.errors import GenerationDropped, IllegalGenerationState, UnknownGeneration
 from timeseries.generations import read_generations
 from timeseries.lifecycle import generation_states
-
-
-@pytest.fixture
-def world(pipeline: LocalPipeline) -> LocalPipeline:
-    make_world(pipeline)
-    return pipeline
 
 
 def test_swap_rollback_and_drop_and_what_they_refuse(world: LocalPipeline) -> None:

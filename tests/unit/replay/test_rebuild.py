@@ -23,7 +23,6 @@ from tests.rebuild_builders import (
     begin,
     fill_keys,
     history,
-    make_world,
     shown,
     state_of,
     states,
@@ -33,12 +32,6 @@ from tests.rebuild_builders import (
 from tests.replay_builders import ANNA, HOUR_MS, make_replayer
 from timeseries.errors import IllegalGenerationState, SeriesUnavailable
 from timeseries.generations import read_generations
-
-
-@pytest.fixture
-def world(pipeline: LocalPipeline) -> LocalPipeline:
-    make_world(pipeline)
-    return pipeline
 
 
 def test_a_rebuild_makes_a_generation_that_holds_what_the_warehouse_holds(

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import apsw
@@ -16,14 +16,6 @@ from tests.series_builders import make_document, make_query
 from timeseries.adapters.embedded import EmbeddedSeriesStore, files, open_series_store
 from timeseries.domain import Agg, CoreField, Metric
 from timeseries.errors import GenerationDropped, QueryTimeout, SeriesError, SeriesUnavailable
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[EmbeddedSeriesStore]:
-    """A store of the test's own."""
-    store = EmbeddedSeriesStore(tmp_path)
-    yield store
-    store.close()
 
 
 def count(store: EmbeddedSeriesStore) -> object:

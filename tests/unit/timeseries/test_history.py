@@ -1,7 +1,6 @@
 """History: each record is written into the generations that it is for, and into no other."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -36,13 +35,6 @@ def _generations() -> Iterator[None]:
     READER.forget()
     yield
     READER.forget()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[EmbeddedSeriesStore]:
-    store = EmbeddedSeriesStore(tmp_path)
-    yield store
-    store.close()
 
 
 @pytest.fixture

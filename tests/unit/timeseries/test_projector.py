@@ -36,13 +36,6 @@ def _fresh_generations() -> Iterator[None]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[EmbeddedSeriesStore]:
-    store = EmbeddedSeriesStore(tmp_path)
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def slots() -> SlotRegistry:
     return SlotRegistry()
 

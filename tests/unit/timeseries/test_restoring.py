@@ -1,8 +1,5 @@
 """The embedded view mends what somebody changed in its file, documents and rollups alike."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import apsw
 import pytest
 
@@ -21,13 +18,6 @@ METRICS = (
     Metric("least", Agg.MIN, AMOUNT),
     Metric("most", Agg.MAX, AMOUNT),
 )
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[EmbeddedSeriesStore]:
-    store = EmbeddedSeriesStore(tmp_path)
-    yield store
-    store.close()
 
 
 def damage(store: EmbeddedSeriesStore, sql: str) -> None:

@@ -1,8 +1,5 @@
 """The projector's command, from the feed's topics to figures."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from django.core.management import call_command
 
@@ -10,19 +7,13 @@ from feed.codec import encode
 from feed.ports import OutgoingRecord, TopicPartition
 from feed.topics import Group, Topic
 from tests.builders import NOON_MS, make_event, make_project_name
-from tests.local_pipeline import LocalPipeline, local_pipeline
+from tests.local_pipeline import LocalPipeline
 from tests.series_builders import COUNT, make_query
 from timeseries.domain import Agg, Metric, PropertyField
 from timeseries.errors import GenerationDropped
 from timeseries.lifecycle import begin_generation, pins
 from timeseries.models import Generation
 from timeseries.slots import get_slots
-
-
-@pytest.fixture
-def pipeline(tmp_path: Path, db: None) -> Iterator[LocalPipeline]:
-    with local_pipeline(tmp_path) as running:
-        yield running
 
 
 def test_live_events_and_history_end_up_in_the_view_once(pipeline: LocalPipeline) -> None:

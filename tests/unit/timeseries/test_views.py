@@ -1,8 +1,5 @@
 """A query runs on one generation, and what it read counts only if that is still there."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from tests.fakes import FakeClock
@@ -20,13 +17,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def time() -> FakeClock:
     return FakeClock()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[EmbeddedSeriesStore]:
-    store = EmbeddedSeriesStore(tmp_path)
-    yield store
-    store.close()
 
 
 @pytest.fixture

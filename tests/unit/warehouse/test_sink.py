@@ -17,7 +17,7 @@ from feed.event import HOUR_MS, record_version
 from feed.ports import OutgoingRecord
 from feed.topics import Topic
 from tests.builders import NOON_MS, make_event, make_project_name, make_row
-from tests.local_pipeline import LocalPipeline, local_pipeline
+from tests.local_pipeline import LocalPipeline
 from tests.unit.warehouse.killed_sink import delivery_of
 from warehouse.adapters.embedded import EmbeddedEventStore, open_event_store
 from warehouse.ports import Row, ScanWindow
@@ -31,12 +31,6 @@ def store(tmp_path: Path) -> Iterator[EmbeddedEventStore]:
     opened = open_event_store("embedded:", {}, tmp_path)
     yield opened
     opened.close()
-
-
-@pytest.fixture
-def pipeline(tmp_path: Path, db: None) -> Iterator[LocalPipeline]:
-    with local_pipeline(tmp_path) as running:
-        yield running
 
 
 def stored(store: EmbeddedEventStore, project: str) -> list[Row]:

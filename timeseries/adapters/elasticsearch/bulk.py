@@ -159,9 +159,10 @@ class BulkWriter:
         """Write those anew that somebody changed or deleted. What was changed has an external
         version above ours, yet below the next version of the event. What was deleted just now left
         a tombstone in the way, which fades within moments."""
+        left = documents
         for wait_s in TOMBSTONE_WAITS_S:
             is_in_the_way = False
-            damaged = self._damaged(place, documents)
+            damaged = self._damaged(place, left)
             for low_bits, members in damaged.items():
                 lines = Lines(self._names, place, low_bits=low_bits)
                 kinds = self._kinds(self._request(_joined(list(lines.pairs(members))), _BRIEF))
@@ -170,6 +171,7 @@ class BulkWriter:
                 is_in_the_way |= low_bits == 0 and CONFLICT in kinds
             if not is_in_the_way:
                 return
+            left = damaged[0]
             time.sleep(wait_s)
         raise _later({CONFLICT})
 

@@ -132,9 +132,8 @@ def _watch(stack: Stack, credentials: Credentials, feed: Feed) -> _Seen:
     with httpx.Client(timeout=30, headers=credentials.headers) as client:
         while seen.state not in ENDED and time.monotonic() < started_s + END_LIMIT_S:
             time.sleep(SAMPLE_S)
-            (replay,) = (
-                client.get(f"{stack.url}/v1/replays?limit=1").raise_for_status().json()["data"]
-            )
+            answer = client.get(f"{stack.url}/v1/replays?limit=1")
+            (replay,) = answer.raise_for_status().json()["data"]
             seen.state, progress = replay["state"], replay["progress"]
             stands, now_s = (progress["emitted"], progress["projected"]), time.monotonic()
             if stands != stood:

@@ -118,6 +118,14 @@ def page(context: BrowserContext, faults: list[str]) -> Page:
     return opened
 
 
+def post_from(page: Page, address: str, form: dict[str, str | float | bool] | None = None) -> int:
+    """The status of a POST that the page could have sent, whether or not it has a button for
+    it."""
+    token = next(each for each in page.context.cookies() if each.get("name") == "csrftoken")
+    headers = {"X-CSRFToken": str(token.get("value")), "Referer": page.url}
+    return page.request.post(address, headers=headers, form=form).status
+
+
 @pytest.fixture
 def viewer(chromium: Browser, dev: Dev) -> Iterator[Page]:
     """Signed in as somebody who may look at replays alone."""

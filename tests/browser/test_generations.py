@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from feed.event import key_time_ms
 from feed.sqlite import open_file
 from ingest.timestamps import format_time
-from tests.browser.conftest import LIMIT_MS, Look
+from tests.browser.conftest import LIMIT_MS, Look, post_from
 from tests.damage import EmbeddedDamage
 from tests.dev_stack import Dev
 
@@ -88,12 +88,7 @@ def _is_shown_without_a_button(viewer: Page, number: str) -> None:
     viewer.goto(f"{LIST}{number}/")
     expect(viewer.locator("#said")).to_contain_text("differs")
     expect(viewer.locator("#content-main .weir-button:visible")).to_have_count(0)
-    token = next(each for each in viewer.context.cookies() if each.get("name") == "csrftoken")
-    answer = viewer.request.post(
-        f"{LIST}{number}/swap/",
-        headers={"X-CSRFToken": str(token.get("value")), "Referer": viewer.url},
-    )
-    assert answer.status == 403
+    assert post_from(viewer, f"{LIST}{number}/swap/") == 403
     viewer.goto(LIST)
     expect(viewer.locator("#generations")).to_contain_text(f"Generation {number}")
     expect(viewer.get_by_role("link", name="Rebuild", exact=True)).to_have_count(0)

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, Route, expect
 
 from feed.event import HOUR_MS, key_text
 from feed.sqlite import open_file
-from tests.browser.conftest import Look
+from tests.browser.conftest import Look, post_from
 from tests.damage import EmbeddedDamage
 from tests.dev_stack import Dev
 
@@ -73,13 +73,8 @@ def _is_shown_without_a_button(viewer: Page) -> None:
     compare(viewer)
     expect(viewer.locator("#state")).to_have_text("different")
     expect(viewer.locator("#repair")).to_have_count(0)
-    token = next(each for each in viewer.context.cookies() if each.get("name") == "csrftoken")
-    answer = viewer.request.post(
-        f"{PAGE}replay",
-        headers={"X-CSRFToken": str(token.get("value")), "Referer": viewer.url},
-        form={"project": "demo", "gap": f"[[0,{HOUR_MS}]]", "reason": "none"},
-    )
-    assert answer.status == 403
+    gap = {"project": "demo", "gap": f"[[0,{HOUR_MS}]]", "reason": "none"}
+    assert post_from(viewer, f"{PAGE}replay", form=dict(gap)) == 403
 
 
 def test_a_server_that_goes_away_is_said(page: Page) -> None:

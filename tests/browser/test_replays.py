@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Look
+from tests.browser.conftest import Look, post_from
 
 pytestmark = pytest.mark.browser
 
@@ -95,12 +95,7 @@ def _is_refused(viewer: Page, address: str) -> None:
     viewer.goto(address)
     expect(viewer.locator("#state")).to_have_text("paused")
     expect(viewer.locator("#content-main button, #content-main form")).to_have_count(0)
-    token = next(each for each in viewer.context.cookies() if each.get("name") == "csrftoken")
-    answer = viewer.request.post(
-        re.sub("change/$", "cancel/", address),
-        headers={"X-CSRFToken": str(token.get("value")), "Referer": address},
-    )
-    assert answer.status == 403
+    assert post_from(viewer, re.sub("change/$", "cancel/", address)) == 403
     assert viewer.goto(f"{LIST}add/").status == 403  # type: ignore[union-attr]
     viewer.goto(LIST)
     expect(viewer.locator("#result_list")).to_contain_text("paused")

@@ -10,7 +10,7 @@ from replay.rebuilds import VERIFIED, Built
 
 STATE_WORDS = {
     "building": "it is being built; queries do not read it",
-    "ready": "it was verified: it holds what the warehouse holds",
+    "ready": "live events are written into it; what its verification found is said below",
     "dropped": "it is not written any more, and what it held is given back",
 }
 

@@ -89,6 +89,7 @@ class Emission:
         Raises LeaseLost: nothing is saved, another replayer goes on.
         """
         try:
+            self._look(0.0)
             self._emit()
             while self._sent:
                 self._settle_oldest()
@@ -237,10 +238,11 @@ class Emission:
             return  # it is away: publishing waits for it
         self._projected, self._marks = stands.projected, stands.pending
         self._pace.note_live_lag(lag_s, seconds=seconds)
+        if not is_followed:
+            self._pace.note_unfollowed()
+            return
         self._pace.note_projected(
-            emitted=self._emitted if is_followed else self._projected,
-            projected=self._projected,
-            now_s=self._clock.monotonic_s(),
+            emitted=self._emitted, projected=self._projected, now_s=self._clock.monotonic_s()
         )
 
     def _let_go(self) -> State:

@@ -53,6 +53,7 @@ class Pace:
         self._is_live_behind = False
         self._projection = MovingRate()
         self._ahead = 0
+        self._is_followed = True
 
     def change(self, rate: Rate) -> None:
         """The rate was changed by hand."""
@@ -70,6 +71,11 @@ class Pace:
         """How far emission and projection have come."""
         self._projection.note(projected, now_s=now_s)
         self._ahead = emitted - projected
+        self._is_followed = True
+
+    def note_unfollowed(self) -> None:
+        """Nobody projects, and nobody is to be waited for: there is nothing to run ahead of."""
+        self._is_followed = False
 
     def allowed(self, wanted: int, *, now_s: float) -> int:
         """How many of `wanted` events may be emitted now; `took` says how many were. 0: ask again
@@ -96,7 +102,9 @@ class Pace:
         return Throttle.LIVE_LAG if is_auto_slower else Throttle.RATE
 
     def _is_too_far_ahead(self) -> bool:
-        return self._ahead >= max(FIRST_AHEAD, AHEAD_S * self._projection.eps)
+        return self._is_followed and self._ahead >= max(
+            FIRST_AHEAD, AHEAD_S * self._projection.eps
+        )
 
     def _eps(self) -> float:
         most_eps = self._most_eps()

@@ -78,6 +78,18 @@ def test_it_waits_for_a_projector_that_does_not_follow() -> None:
     assert pace.throttle() is Throttle.PROJECTION
 
 
+def test_it_runs_ahead_of_nobody_where_nobody_is_to_be_waited_for() -> None:
+    pace = Pace(Rate(max_eps=None, auto=False), now_s=0.0)
+    pace.note_projected(emitted=FIRST_AHEAD, projected=0, now_s=1.0)
+
+    pace.note_unfollowed()
+    pace.took(pace.allowed(FIRST_AHEAD, now_s=2.0))
+    assert pace.allowed(10, now_s=3.0) == 10
+
+    pace.note_projected(emitted=2 * FIRST_AHEAD, projected=0, now_s=4.0)
+    assert pace.allowed(10, now_s=5.0) == 0
+
+
 def test_it_runs_some_seconds_of_work_ahead_of_a_fast_projector() -> None:
     pace = Pace(Rate(max_eps=None, auto=False), now_s=0.0)
     for second in range(60):

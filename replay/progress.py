@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 MAX_MARKS = 32
-"""More are thinned out: a mark says what those before it say, a little later."""
+"""More are thinned out, where they are densest: a mark says what those before it say, a little
+later. So nobody waits long for the next one, however many events are on their way."""
 
 
 class Mark(NamedTuple):
@@ -45,11 +46,12 @@ def _is_passed(mark: Mark, committed: Mapping[int, int]) -> bool:
 
 
 def appended(marks: Sequence[Mark], mark: Mark) -> tuple[Mark, ...]:
-    """The marks and one more; every second of the older ones is left out once they are many."""
-    kept = tuple(marks)
-    if len(kept) >= MAX_MARKS:
-        kept = kept[1::2]
-    return (*kept, mark)
+    """The marks and one more; once they are many, the one that is missed least is left out."""
+    kept = [*marks, mark]
+    if len(kept) > MAX_MARKS:
+        inner = range(1, len(kept) - 1)
+        del kept[min(inner, key=lambda place: kept[place + 1].emitted - kept[place - 1].emitted)]
+    return tuple(kept)
 
 
 def as_json(marks: Sequence[Mark]) -> list[list[object]]:

@@ -78,7 +78,8 @@ class _Sent:
 
 @dataclass
 class _Seen:
-    """What was seen of a replay. It stops while neither `emitted` nor `projected` moves."""
+    """What was seen of a replay. Once it has begun to emit, it stops while neither `emitted` nor
+    `projected` moves."""
 
     state: str = ""
     seconds: float = 0.0
@@ -136,7 +137,7 @@ def _watch(stack: Stack, credentials: Credentials, feed: Feed) -> _Seen:
             (replay,) = answer.raise_for_status().json()["data"]
             seen.state, progress = replay["state"], replay["progress"]
             stands, now_s = (progress["emitted"], progress["projected"]), time.monotonic()
-            if stands != stood:
+            if stands != stood or not progress["emitted"]:
                 stood, moved_s = stands, now_s
             seen.longest_stop_s = max(seen.longest_stop_s, now_s - moved_s)
             seen.most_lag_s = max(seen.most_lag_s, _lag_s(feed))

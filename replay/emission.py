@@ -81,6 +81,7 @@ class Emission:
             columns=self._columns,
             heard=lambda saved: self._pace.change(rate_of(saved)),
             look=self._look,
+            gives_way=True,
         )
 
     def run(self) -> State:
@@ -256,7 +257,8 @@ class Emission:
                 break
             self._settle_oldest()
         columns = self._columns() | {"throttled_by": "", "eps": 0.0}
-        done = {"finished_at_ms": self._clock.now_ms()}
+        now_ms = self._clock.now_ms()
+        done = {"finished_at_ms": now_ms}
         if leases.move(self._lease, State.CANCELLING, State.CANCELLED, **columns, **done):
             return State.CANCELLED
-        return State(leases.release(self._lease, **columns).state)
+        return State(leases.release(self._lease, now_ms=now_ms, **columns).state)

@@ -40,6 +40,7 @@ class Gate:
             stop=stop,
             clock=clock,
             columns=lambda: {"throttled_by": self._held.tell()},
+            gives_way=True,
         )
 
     def wait(self) -> None:

@@ -4,7 +4,7 @@ does not pass. Every write of a replayer names the epoch under which it holds th
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from replay.domain import WORKED_ON, State
 from replay.errors import LeaseLost
@@ -24,13 +24,11 @@ class Lease:
 
 
 def claim(worker: str, *, now_ms: int, but: Collection[str] = ()) -> Replay | None:
-    """Take the longest waiting replay that nobody works on, `but` these; its row shows the new
-    epoch. What `worker` itself held before is free: it works on one at a time."""
-    waiting = Replay.objects.filter(
-        Q(worker="") | Q(worker=worker) | Q(lease_until_ms__lt=now_ms),
-        state__in=[state.value for state in WORKED_ON],
-    ).exclude(pk__in=but)
-    for row in waiting.order_by("started_at_ms", "id"):
+    """Take a replay that nobody works on, `but` these: the one that was let go longest ago, before
+    all one that nobody worked on yet; its row shows the new epoch. What `worker` itself held before
+    is free: it works on one at a time."""
+    waiting = _waiting(worker, now_ms=now_ms).exclude(pk__in=but)
+    for row in waiting.order_by("lease_until_ms", "started_at_ms", "id"):
         seen = Replay.objects.filter(
             pk=row.pk, epoch=row.epoch, state=row.state, lease_until_ms=row.lease_until_ms
         )
@@ -40,6 +38,18 @@ def claim(worker: str, *, now_ms: int, but: Collection[str] = ()) -> Replay | No
     return None
 
 
+def others_wait(lease: Lease, *, now_ms: int) -> bool:
+    """Whether another replay waits for a replayer while this one is held."""
+    return _waiting(lease.worker, now_ms=now_ms).exclude(pk=lease.replay).exists()
+
+
+def _waiting(worker: str, *, now_ms: int) -> QuerySet[Replay]:
+    return Replay.objects.filter(
+        Q(worker="") | Q(worker=worker) | Q(lease_until_ms__lt=now_ms),
+        state__in=[state.value for state in WORKED_ON],
+    )
+
+
 def save(lease: Lease, *, now_ms: int, **changes: object) -> Replay:
     """Keep the lease and save `changes`; the row as people have made it meanwhile. Raises
     LeaseLost."""
@@ -47,10 +57,10 @@ def save(lease: Lease, *, now_ms: int, **changes: object) -> Replay:
     return Replay.objects.get(pk=lease.replay)
 
 
-def release(lease: Lease, **changes: object) -> Replay:
+def release(lease: Lease, *, now_ms: int, **changes: object) -> Replay:
     """Save `changes` and let go, so that whoever comes next need not wait; the row after that.
     Raises LeaseLost."""
-    _update(lease, worker="", lease_until_ms=0, **changes)
+    _update(lease, worker="", lease_until_ms=now_ms, **changes)
     return Replay.objects.get(pk=lease.replay)
 
 

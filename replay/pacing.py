@@ -102,9 +102,7 @@ class Pace:
         return Throttle.LIVE_LAG if is_auto_slower else Throttle.RATE
 
     def _is_too_far_ahead(self) -> bool:
-        return self._is_followed and self._ahead >= max(
-            FIRST_AHEAD, AHEAD_S * self._projection.eps
-        )
+        return self._is_followed and self._ahead >= max(FIRST_AHEAD, AHEAD_S * self._projection.eps)
 
     def _eps(self) -> float:
         most_eps = self._most_eps()

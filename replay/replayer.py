@@ -100,7 +100,7 @@ class Replayer:
         except LeaseLost as exc:
             logger.warning("%s", exc, extra={"action": "lease_lost", "replay": row.id})
         except Unattended as exc:
-            leases.release(lease, throttled_by=exc.cause.value)
+            leases.release(lease, now_ms=self._clock.now_ms(), throttled_by=exc.cause.value)
             self._unattended.add(row.id)
         except (Backpressure, OperationalError, InterfaceError):
             raise  # it passes: the lease ends by itself, or is taken up again by this process
@@ -174,19 +174,19 @@ class Replayer:
             changes["finished_at_ms"] = self._clock.now_ms()
         if leases.move(lease, State.ESTIMATING, after, **changes):
             return after
-        return State(leases.release(lease).state)
+        return State(leases.release(lease, now_ms=self._clock.now_ms()).state)
 
     def _wait_for_store(self, lease: Lease, tending: Tending, reason: StoreBackpressure) -> State:
         """Keep the replay for as long as the warehouse asks; then it is counted from its start."""
         with suppress(Interrupted):
             tending.nap(reason.retry_after_s)
-        return State(leases.release(lease).state)
+        return State(leases.release(lease, now_ms=self._clock.now_ms()).state)
 
     def _let_go(self, lease: Lease) -> State:
-        done = {"finished_at_ms": self._clock.now_ms()}
-        if leases.move(lease, State.CANCELLING, State.CANCELLED, **done):
+        now_ms = self._clock.now_ms()
+        if leases.move(lease, State.CANCELLING, State.CANCELLED, finished_at_ms=now_ms):
             return State.CANCELLED
-        return State(leases.release(lease, throttled_by="").state)
+        return State(leases.release(lease, now_ms=now_ms, throttled_by="").state)
 
     def _verify(self, row: Replay, lease: Lease) -> _Left:
         generation = row.generation or 0

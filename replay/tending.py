@@ -19,12 +19,14 @@ SAVE_S = 0.5
 """A pause or a cancellation is heard within this, and a crash repeats no more than this."""
 LOOK_S = 1.0
 NAP_S = 0.05
+SLICE_S = 10.0
+"""Then a replay gives way to one that waits: a small repair never waits behind a huge rebuild."""
 HELD_SHARE = 0.1
 """What held a replay back for a smaller share of the time is not worth telling."""
 
 
 class Interrupted(Exception):
-    """The replay is to stop here: paused, cancelled, or the process ends."""
+    """The replay is to stop here: paused, cancelled, another's turn, or the process ends."""
 
 
 class Unattended(Exception):
@@ -49,10 +51,13 @@ class Tending:
         columns: Callable[[], dict[str, object]] = dict,
         heard: Callable[[Replay], object] = lambda row: None,
         look: Callable[[float], object] = lambda seconds: None,
+        gives_way: bool = False,
     ) -> None:
+        """`gives_way`: what is done is not lost when another replay gets its turn."""
         self._lease, self._state, self._stop, self._clock = lease, state, stop, clock
         self._columns, self._heard, self._look = columns, heard, look
-        self._saved_s = self._looked_s = clock.monotonic_s()
+        self._gives_way = gives_way
+        self._began_s = self._saved_s = self._looked_s = clock.monotonic_s()
 
     def tick(self) -> None:
         """Do what is due. Raises Interrupted, LeaseLost."""
@@ -71,8 +76,12 @@ class Tending:
         reach("replay.after_save")
         self._saved_s = self._clock.monotonic_s()
         self._heard(row)
-        if row.state != self._state.value:
+        if row.state != self._state.value or self._is_anothers_turn():
             raise Interrupted
+
+    def _is_anothers_turn(self) -> bool:
+        is_over = self._gives_way and self._saved_s - self._began_s >= SLICE_S
+        return is_over and leases.others_wait(self._lease, now_ms=self._clock.now_ms())
 
     def nap(self, seconds: float = NAP_S) -> None:
         """Sleep, but tick. Raises as `tick`."""

@@ -11,7 +11,7 @@ from feed.errors import FeedUnavailable
 from feed.fences import Origin, fence, read_fences
 from feed.ports import OutgoingRecord
 from feed.topics import Topic
-from replay import leases, services
+from replay import leases, services, tending
 from replay.domain import Rate, State
 from replay.emission import Emission
 from replay.errors import LeaseLost
@@ -59,7 +59,7 @@ def test_a_lease_that_ended_is_taken_over_and_the_sleeper_saves_nothing(
     with pytest.raises(LeaseLost):
         leases.save(sleeper, now_ms=NOW_MS, emitted=99)
     with pytest.raises(LeaseLost):
-        leases.release(sleeper, emitted=99)
+        leases.release(sleeper, now_ms=NOW_MS, emitted=99)
     assert not leases.move(sleeper, State.RUNNING, State.DRAINING, emitted=99)
     assert services.get(row.id).emitted == 0
 
@@ -71,6 +71,46 @@ def test_a_process_takes_up_its_own_lease_again(pipeline: LocalPipeline) -> None
     first = claimed(pipeline, "a", now_ms=NOW_MS)
 
     assert claimed(pipeline, "a", now_ms=NOW_MS).epoch == first.epoch + 1
+
+
+def test_whoever_was_let_go_last_comes_last(pipeline: LocalPipeline) -> None:
+    fill(pipeline, 30)
+    first, second = started(pipeline), started(pipeline)
+
+    taken = []
+    for now_ms in range(NOW_MS, NOW_MS + 4):
+        lease = claimed(pipeline, "a", now_ms=now_ms)
+        taken.append(lease.replay)
+        leases.release(lease, now_ms=now_ms)
+
+    assert taken == [first.id, second.id, first.id, second.id]
+
+
+def test_a_small_replay_does_not_wait_for_the_end_of_a_long_one(
+    pipeline: LocalPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tending, "SAVE_S", 0.05)
+    monkeypatch.setattr(tending, "SLICE_S", 0.1)
+    fill(pipeline, 30)
+    long = started(pipeline, make_order(rate=Rate(max_eps=30, auto=False)))
+    small = started(pipeline, make_order(events=("order",)))
+    emitted: list[str] = []
+    move = leases.move
+
+    def note(lease: Lease, before: State, after: State, **changes: object) -> bool:
+        is_moved = move(lease, before, after, **changes)
+        if is_moved:
+            emitted.append(lease.replay)
+        return is_moved
+
+    monkeypatch.setattr(leases, "move", note)
+
+    run_to_the_end(pipeline)
+
+    assert emitted == [small.id, long.id]
+    for row in (long, small):
+        assert services.get(row.id).state == State.COMPLETED
+    assert (services.get(long.id).emitted, services.get(small.id).emitted) == (30, 10)
 
 
 def test_late_records_of_a_sleeper_are_dropped_those_before_stand(db: None) -> None:

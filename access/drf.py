@@ -6,10 +6,11 @@ from uuid import uuid4
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
-from django.db import Error as DatabaseError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
+from rest_framework.parsers import JSONParser
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -42,9 +43,21 @@ class HasScope(BasePermission):
         return True
 
 
+class JsonParser(JSONParser):
+    """JSON alone."""
+
+    def parse(self, *args: Any, **kwargs: Any) -> Any:  # Any: DRF's own types
+        """Raises ParseError also for what nests without end."""
+        try:
+            return super().parse(*args, **kwargs)
+        except RecursionError as exc:
+            raise exceptions.ParseError("JSON parse error - it nests too deep") from exc
+
+
 class TokenView(APIView):
     """A view that tokens open: set `required_scope`; errors are problem documents."""
 
+    parser_classes = (JsonParser,)
     authentication_classes = (TokenAuthentication,)
     permission_classes = (HasScope,)
     required_scope: Scope
@@ -88,7 +101,7 @@ def as_problem(exc: Exception) -> Problem | None:
             return Problem(415, Code.UNSUPPORTED_MEDIA_TYPE, str(exc.detail))
         case exceptions.ParseError():
             return Problem(400, Code.INVALID_JSON, str(exc.detail))
-        case DatabaseError():
+        case OperationalError() | InterfaceError():  # any other is a bug, and is logged as one
             detail = "the database does not answer: try again"
             return Problem(503, Code.STORE_UNAVAILABLE, detail, headers={"Retry-After": "1"})
         case _:

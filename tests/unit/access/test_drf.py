@@ -4,7 +4,13 @@ import json
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+)
 from django.http import Http404, HttpRequest
 from django.test import RequestFactory
 from rest_framework import exceptions
@@ -84,16 +90,30 @@ def test_failures_of_views_become_problems(
     assert (found, document["code"], document["status"]) == (status, code, status)
 
 
-def test_a_database_that_does_not_answer_is_no_bug_of_ours(demo_keys: ProjectKeys) -> None:
-    gone = OperationalError("could not connect to server")
+@pytest.mark.parametrize("kind", [OperationalError, InterfaceError])
+def test_a_database_that_does_not_answer_is_no_bug_of_ours(
+    demo_keys: ProjectKeys, kind: type[Exception]
+) -> None:
+    gone = kind("could not connect to server")
     status, document, headers = ask(demo_keys.bearer(), failure=gone)
     assert (status, document["code"], headers["Retry-After"]) == (503, "store_unavailable", "1")
     assert "server" not in document["detail"]
 
 
-def test_a_bug_stays_a_bug(demo_keys: ProjectKeys) -> None:
-    with pytest.raises(ZeroDivisionError):
-        ask(demo_keys.bearer(), failure=ZeroDivisionError())
+@pytest.mark.parametrize("bug", [ZeroDivisionError, DataError, IntegrityError, ProgrammingError])
+def test_a_bug_stays_a_bug(demo_keys: ProjectKeys, bug: type[Exception]) -> None:
+    with pytest.raises(bug):
+        ask(demo_keys.bearer(), failure=bug("a column does not hold it"))
+
+
+def test_a_body_that_nests_without_end_is_unreadable(demo_keys: ProjectKeys) -> None:
+    request = RequestFactory().post(
+        "/v1/lag",
+        data="[" * 100_000,
+        content_type="application/json",
+        headers=demo_keys.bearer(),
+    )
+    assert answer(request)[:2][1]["code"] == "invalid_json"
 
 
 def test_an_unreadable_body_is_a_problem(demo_keys: ProjectKeys) -> None:

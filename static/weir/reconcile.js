@@ -7,7 +7,7 @@ const MOST_KEYS = 500;
 const MOST_SPANS = 50000; // the server takes what fits into a form, and joins the nearest
 const ORDER = ["same", "lagging", "different"];
 const COUNTS = ["warehouse", "view", "missing", "changed", "extra"];
-const NO_REPLAY = " Extra documents are of events that the warehouse does not have: no replay takes them away.";
+const NO_REPLAY = " Extra documents are of events that the warehouse does not have: no replay takes them away. Build the view anew (Replays, Generations; or manage.py replay rebuild --reason WHY), then serve the new generation (manage.py replay swap N).";
 const NAMES = { running: "comparing", same: "the same", lagging: "lagging", different: "different", failed: "not compared" };
 
 const page = document.getElementById("comparison");

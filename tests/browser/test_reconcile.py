@@ -149,6 +149,8 @@ def test_extra_documents_have_no_button(page: Page) -> None:
     compare(page)
 
     expect(page.locator("#said")).to_contain_text("3 extra. Extra documents are of events that")
+    expect(page.locator("#said")).to_contain_text("manage.py replay rebuild --reason WHY")
+    expect(page.locator("#said")).to_contain_text("manage.py replay swap N")
     expect(page.locator("#more-keys")).to_have_text("3 more keys differ.")
     expect(page.locator("#repair")).to_be_hidden()
 

@@ -1,6 +1,5 @@
 """`reconcile --project P [--from T] [--to T] [--wait SECONDS] [--keys N] [--json] [--repair]`."""
 
-import getpass
 import json
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
@@ -24,7 +23,7 @@ from operations.reconcile.opening import open_reconciliation
 from operations.reconcile.repair import Repair, order_for, repair
 from operations.reconcile.serializers import HourSerializer, SummarySerializer
 from replay.domain import Span
-from replay.journal import Actor, Via
+from replay.journal import command_actor
 from replay.verification.outcome import Hour, Verdict
 from replay.verification.reconciliation import Reconciliation
 from timeseries.errors import SeriesError
@@ -38,6 +37,11 @@ INTERRUPTED = 130
 HEAD = (
     f"{'hour':24}{'warehouse':>12}{'view':>12}{'missing':>10}{'changed':>10}{'extra':>10}"
     f"{'on the way':>12}  state"
+)
+EXTRA = (
+    "{} extra: of events that the warehouse does not have, which no replay takes away. Build the "
+    "view anew with manage.py replay rebuild --reason WHY --watch, then serve it with manage.py "
+    "replay swap N"
 )
 
 
@@ -127,6 +131,8 @@ class Command(BaseCommand):
             self.stdout.write(line)
         for line in _advice(gap) if repaired is None else _repair_lines(repaired):
             self.stdout.write(line)
+        if extra := reconciliation.summary.counts.extra:
+            self.stdout.write(EXTRA.format(extra))
 
     def _tell_left(self, group: Group, left: int) -> None:
         self.stderr.write(f"waiting for {group.value}: {left} records to go", style_func=str)
@@ -149,7 +155,7 @@ def _lines(hour: Hour) -> Iterator[str]:
 
 def _repaired(reconciliation: Reconciliation, gap: Gap) -> Repair:
     sides = reconciliation.sides
-    actor = Actor(getpass.getuser(), Via.COMMAND)
+    actor = command_actor()
     order = order_for(sides.project, reconciliation.span)
     return repair(order, gap.spans, actor, sides.events, clock=Clock())
 

@@ -1,7 +1,6 @@
 """`manage.py replay estimate | create | start | list | show | pause | resume | cancel | retry |
 rate`, and `rebuild` and its like for generations: what the API does, from a terminal."""
 
-import getpass
 import json
 import math
 import sys
@@ -19,7 +18,7 @@ from replay import orders, previews, rebuilds, services
 from replay.domain import DEFAULT_MAX_EPS, Rate, Source, Span, State
 from replay.errors import ReplayError
 from replay.generation_lines import GenerationLines, add_actions
-from replay.journal import Actor, Via
+from replay.journal import Actor, command_actor
 from replay.models import Replay
 from replay.progress_lines import bar, watch
 from replay.reports import Report, report, reports
@@ -78,7 +77,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Raises CommandError with one sentence; SystemExit 1 for a replay that ended badly."""
         self._as_json: bool = options["json"] or not self.stdout.isatty()
-        self._actor = Actor(getpass.getuser(), Via.COMMAND)
+        self._actor = command_actor()
         doing = {
             "estimate": self._estimate,
             "create": self._create,
@@ -151,7 +150,9 @@ class Command(BaseCommand):
             self.stdout.write("  ".join(str(entry[name]) for name in ("at", "actor", "action")))
 
     def _list(self, options: dict[str, Any]) -> None:
-        rows = services.newest(project=options["project"], limit=LIST_LIMIT)
+        name = options["project"]
+        project = None if name is None else get_project(name).name
+        rows = services.newest(project=project, limit=LIST_LIMIT)
         for found in reports(rows, now_ms=services.CLOCK.now_ms()):
             self._write(found)
 

@@ -155,8 +155,9 @@ def test_what_is_dated_ahead_is_repaired_later(pipeline: LocalPipeline, tmp_path
     assert not Replay.objects.exists()
 
 
-def test_an_extra_document_is_named_and_no_replay_is_advised(
-    pipeline: LocalPipeline, tmp_path: Path
+@pytest.mark.parametrize("options", [(), ("--repair",)])
+def test_an_extra_document_is_named_and_a_rebuild_is_advised(
+    pipeline: LocalPipeline, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     pipeline.publish_events([make_event()])
     pipeline.store()
@@ -164,11 +165,17 @@ def test_an_extra_document_is_named_and_no_replay_is_advised(
     added = make_event(occurred_at_ms=NOON_MS + 1)
     EmbeddedDamage(tmp_path, "demo").put(added.key)
 
-    code, lines, _ = run()
+    code, lines, _ = run(*options)
 
     assert code == 1
     assert f"  extra   {key_text(added.key)}  {TAMPERED}" in lines
-    assert "replay" not in "".join(lines)
+    assert lines[-1] == (
+        "1 extra: of events that the warehouse does not have, which no replay takes away. Build "
+        "the view anew with manage.py replay rebuild --reason WHY --watch, then serve it with "
+        "manage.py replay swap N"
+    )
+    assert ("nothing to replay" in lines) == bool(options)
+    assert "--repair" not in "".join(lines)
 
 
 def test_lag_is_no_difference_and_exits_2(pipeline: LocalPipeline) -> None:

@@ -1,6 +1,8 @@
 """`manage.py replay …` and `manage.py run_replayer`, as a person and as a script meet them."""
 
 import json
+import os
+import pwd
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,16 @@ class Terminal(StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+class Raising:
+    """Called with anything, it fails."""
+
+    def __init__(self, failure: Exception) -> None:
+        self._failure = failure
+
+    def __call__(self, *_: object) -> None:
+        raise self._failure
 
 
 @pytest.fixture
@@ -79,7 +91,12 @@ def test_every_move_has_its_word(demo: LocalPipeline) -> None:
         (("start", "nobody"), "no such replay"),
         (("pause",), "give the ID of a replay, or --all"),
         (("create", "--project", "nobody", *RANGE, "--reason", "r"), "there is no project nobody"),
+        (("create", "--project", "\udcff", *RANGE, "--reason", "r"), "there is no project"),
+        (("list", "--project", "\udcff"), "there is no project"),
         (("create", "--project", "demo", *RANGE, "--reason", " "), "a reason is required"),
+        (("create", "--project", "demo", *RANGE, "--reason", "\udcff"), "no store can keep"),
+        (("rebuild", "--reason", "\udcff"), "no store can keep"),
+        (("estimate", "--project", "demo", *RANGE, "--event", "\udcff"), "no store can keep"),
         (
             ("estimate", "--project", "demo", "--from", "2026-11-01", "--to", "2099-01-01"),
             "lies in the future",
@@ -93,6 +110,20 @@ def test_what_is_wrong_is_one_sentence(
 ) -> None:
     with pytest.raises(CommandError, match=sentence):
         said(*arguments)
+
+
+@pytest.mark.parametrize("failure", [KeyError("getpwuid(): uid not found"), OSError()])
+def test_somebody_without_a_name_is_known_by_number(
+    demo: LocalPipeline, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 1001)
+    monkeypatch.setattr(pwd, "getpwuid", Raising(failure))
+
+    (made,) = said("create", "--project", "demo", *RANGE, "--reason", "a gap")
+
+    assert [entry.actor for entry in services.log_of(made["id"])] == ["uid 1001"]
 
 
 def test_an_illegal_move_names_the_state(demo: LocalPipeline) -> None:

@@ -19,6 +19,7 @@ from access.key_pairs import Algorithm, KeyPair
 from access.keys import SigningKeyRecord
 from access.problems import Code
 from access.refusals import bad_token, scope_not_granted
+from access.texts import is_text
 
 AUDIENCE = "weir"
 MAX_TTL_S = 24 * 3600
@@ -90,8 +91,8 @@ def _check_mintable(scopes: frozenset[Scope], ttl_s: int, subject: str) -> None:
             f"a token of scope {' '.join(sorted(scopes))} lives 1 to {max_ttl_s(scopes)} s, "
             f"not {ttl_s}"
         )
-    if not 0 < len(subject) <= MAX_SUBJECT_CHARS:
-        raise BadToken(f"a token's subject has 1 to {MAX_SUBJECT_CHARS} characters")
+    if not 0 < len(subject) <= MAX_SUBJECT_CHARS or not is_text(subject):
+        raise BadToken(f"a token's subject has 1 to {MAX_SUBJECT_CHARS} characters, without NUL")
 
 
 def max_ttl_s(scopes: frozenset[Scope]) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from access.problems import Code
+from access.texts import is_text
 from feed.event import Event, EventType, ProjectId, event_key
 from feed.slot_builder import compile_builder
 from ingest import json_rules
@@ -139,7 +140,7 @@ def _reader(kind: object, code: Code) -> Callable[[str, bytes], object]:
             value = decoder.decode(raw)
         except _DECODE_FAULTS as exc:
             raise _Refusal(code, name) from exc
-        if isinstance(value, str) and not json_rules.is_text(value):
+        if isinstance(value, str) and not is_text(value):
             raise _Refusal(code, name)
         return value
 

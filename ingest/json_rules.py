@@ -14,6 +14,8 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
+from access.texts import is_text
+
 MAX_DEPTH = 20
 MAX_NAME_CHARS = 200
 MIN_INTEGER = -(2**63)
@@ -174,11 +176,6 @@ def _has_good_names(value: _Members | list[Any]) -> bool:
     return len(set(names)) == len(names) and all(
         0 < len(name) <= MAX_NAME_CHARS and is_text(name) for name in names
     )
-
-
-def is_text(value: str) -> bool:
-    """Whether every store can hold the string: no NUL, no lone surrogate."""
-    return "\0" not in value and not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def _joined(path: str, name: str) -> str:

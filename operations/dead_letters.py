@@ -6,6 +6,7 @@ from hashlib import blake2b
 
 from django.db import models
 
+from access.texts import storable
 from feed.dead_letters import MAX_PAYLOAD_BYTES, DeadLetter, from_record
 from feed.ports import Record
 from feed.topics import Group
@@ -66,7 +67,7 @@ def _row(letter: DeadLetter) -> DeadLetterRow:
         project=letter.project or "",
         stage=letter.stage,
         code=letter.code,
-        detail=_storable(letter.detail),
+        detail=storable(letter.detail),
         field=letter.field or "",
         event_key=letter.event_key or "",
         event_id=letter.event_id or "",
@@ -75,18 +76,13 @@ def _row(letter: DeadLetter) -> DeadLetterRow:
         topic=letter.topic or "",
         partition=_position(letter.partition),
         offset=_position(letter.offset),
-        headers={_storable(name): _storable(text) for name, text in (letter.headers or {}).items()},
+        headers={storable(name): storable(text) for name, text in (letter.headers or {}).items()},
         payload=letter.payload,
         payload_bytes=_whole(letter.payload_bytes),
     )
     for name, max_chars in _CUT_TEXTS:
-        setattr(row, name, _storable(getattr(row, name))[:max_chars])
+        setattr(row, name, storable(getattr(row, name))[:max_chars])
     return row
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL takes no NUL in texts."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _position(number: int | None) -> int | None:

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from access.claims import Claims, Scope
 from access.drf import TokenView, claims_of
 from access.problems import Code, FieldError, Problem
+from access.texts import is_text
 from replay import services
 from replay.errors import IllegalMove, InvalidReplay, KeyReused, ReplayError, UnknownReplay
 from replay.journal import Actor, Via
@@ -78,7 +79,8 @@ def shown(row: Replay) -> dict[str, Any]:  # Any: JSON
 def limit_of(given: Mapping[str, str]) -> int:
     """The parameter `limit`. Raises InvalidReplay."""
     text = given.get("limit", str(DEFAULT_LIMIT))
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= MAX_LIMIT):
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_LIMIT))
+    if not is_number or not 1 <= int(text) <= MAX_LIMIT:
         raise InvalidReplay("limit", f"limit takes 1 to {MAX_LIMIT}")
     return int(text)
 
@@ -108,8 +110,8 @@ def idempotency_parameter(what: str) -> OpenApiParameter:
 def idempotency_key_of(request: Request) -> str | None:
     """The header; None without one. Raises InvalidReplay."""
     key = request.headers.get("Idempotency-Key") or None
-    if key is not None and len(key) > MAX_KEY_CHARS:
-        raise InvalidReplay("Idempotency-Key", f"at most {MAX_KEY_CHARS} characters")
+    if key is not None and (len(key) > MAX_KEY_CHARS or not is_text(key)):
+        raise InvalidReplay("Idempotency-Key", f"at most {MAX_KEY_CHARS} characters, without NUL")
     return key
 
 

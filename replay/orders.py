@@ -9,6 +9,7 @@ from hashlib import blake2b
 from django.db import IntegrityError, transaction
 
 from access.problems import Code
+from access.texts import is_text
 from feed.clock import Clock
 from replay import journal
 from replay.domain import (
@@ -25,13 +26,14 @@ from replay.domain import (
 from replay.errors import InvalidReplay, KeyReused
 from replay.estimating import Estimate, EstimateStopped, Total, estimate_within
 from replay.journal import Actor
-from replay.models import MAX_ACTOR_CHARS, Replay
+from replay.models import Replay
 from replay.services import CLOCK, check_rate
 from warehouse.errors import StoreBackpressure
 from warehouse.ports import EventStore
 
 COUNT_S = 5.0
 """How long a preview and a creation count. What takes longer is counted by the replayer."""
+NO_TEXT = "holds what no store can keep: NUL, or a lone surrogate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ def check(order: Order, *, now_ms: int) -> None:
         raise InvalidReplay("source", f"a replay has at most {MAX_SPANS} spans")
     if len(source.events) > MAX_EVENT_NAMES:
         raise InvalidReplay("filter.events", f"filter.events takes {MAX_EVENT_NAMES} at most")
+    if not all(is_text(name) for name in source.events):
+        raise InvalidReplay("filter.events", f"filter.events {NO_TEXT}")
     if order.mode is not Mode.IN_PLACE:
         raise InvalidReplay(
             "target.mode", "a replay is in_place: a rebuild is started with POST /v1/generations"
@@ -104,6 +108,8 @@ def check_reason(reason: str) -> None:
     """Raises InvalidReplay."""
     if not reason.strip() or len(reason) > MAX_REASON_CHARS:
         raise InvalidReplay("reason", f"a reason is required, of 1 to {MAX_REASON_CHARS} letters")
+    if not is_text(reason):
+        raise InvalidReplay("reason", f"the reason {NO_TEXT}")
 
 
 def insert(row: Replay, actor: Actor) -> None:
@@ -147,7 +153,7 @@ def new_row(order: Order, actor: Actor, *, now_ms: int) -> Replay:
         max_eps=order.rate.max_eps,
         auto=order.rate.auto,
         reason=order.reason,
-        requested_by=actor.name[:MAX_ACTOR_CHARS],
+        requested_by=actor.kept_name,
         idempotency_key=order.idempotency_key,
         request_digest=order.digest(),
         state=State.DRAFT.value,

@@ -9,7 +9,7 @@ from access.problems import Code
 from ingest.timestamps import parse_time
 from replay.domain import DEFAULT_MAX_EPS, MAX_EPS, Mode, Rate, Source, Span
 from replay.errors import InvalidReplay
-from replay.orders import Order
+from replay.orders import NO_TEXT, Order
 
 T = TypeVar("T")
 _PATH = re.compile(r"(.*) - at `\$\.?(.*)`")
@@ -105,6 +105,8 @@ def convert(payload: object, shape: type[T]) -> T:
         found = _PATH.fullmatch(str(exc))
         reason, field = found.groups() if found else (str(exc), "")
         raise InvalidReplay(field, f"{field or 'the body'}: {reason}") from exc
+    except UnicodeEncodeError as exc:  # a name, or a choice; texts are looked at in `orders`
+        raise InvalidReplay("", f"the body {NO_TEXT}") from exc
 
 
 def time_ms(value: str | int, field: str) -> int:

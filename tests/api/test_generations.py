@@ -213,6 +213,8 @@ def test_one_at_a_time_is_built_and_it_is_not_served_before_it_is_ready(
     [
         ({}, 422, ""),
         ({"reason": ""}, 422, "reason"),
+        ({"reason": "lone \ud800"}, 422, "reason"),
+        ({"reason": "zero \0"}, 422, "reason"),
         ({"reason": "why", "source": {}}, 422, ""),
         ({"reason": "why", "rate": {"max_eps": 0}}, 422, "rate.max_eps"),
         ([], 422, ""),

@@ -187,6 +187,8 @@ def test_what_takes_too_long_is_refused_and_nothing_is_replayed(
         ({"reason": "  "}, "reason", "invalid_query"),
         ({"reason": "x" * 1001}, "reason", "invalid_query"),
         ({"reason": 7}, "reason", "invalid_query"),
+        ({"reason": "lone \ud800"}, "reason", "invalid_query"),
+        ({"reason": "zero \0"}, "reason", "invalid_query"),
         ({"from": "yesterday"}, "from", "invalid_timestamp"),
         ({"to": "2026-11-01"}, "to", "invalid_timestamp"),
         ({"from": TO, "to": FROM}, "from", "invalid_query"),

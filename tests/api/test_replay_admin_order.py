@@ -171,7 +171,7 @@ def test_a_form_sent_twice_makes_one_replay(pipeline: LocalPipeline, staff: Clie
     assert "was sent before" in text_of(ask(staff, key=key, reason="another"))
 
 
-@pytest.mark.parametrize("reason", [None, "", "   ", "x" * 1001])
+@pytest.mark.parametrize("reason", [None, "", "   ", "x" * 1001, "zero \0"])
 def test_a_reason_is_required(staff: Client, reason: str | None) -> None:
     response = ask(staff, reason=reason)
 

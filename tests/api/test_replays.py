@@ -9,6 +9,7 @@ from django.test import Client
 from access.claims import Scope
 from feed.clock import Clock
 from replay import services
+from replay.journal import Actor, Via
 from replay.models import Replay, ReplayLogEntry
 from tests.builders import NOON_MS
 from tests.key_builders import ProjectKeys, tell_doors
@@ -172,6 +173,11 @@ def test_an_empty_range_is_complete_at_once(pipeline: LocalPipeline, api: Api, t
         ({"reason": ""}, "reason", "invalid_query"),
         ({"reason": " "}, "reason", "invalid_query"),
         ({"reason": "x" * 1001}, "reason", "invalid_query"),
+        ({"reason": "lone \ud800"}, "reason", "invalid_query"),
+        ({"reason": "zero \0"}, "reason", "invalid_query"),
+        ({"filter": {"events": ["order", "\ud800"]}}, "filter.events", "invalid_query"),
+        ({"target": {"mode": "\ud800"}}, None, "invalid_query"),
+        ({"\ud800": 1}, None, "invalid_query"),
         ({"rate": {"max_eps": 0}}, "rate.max_eps", "invalid_query"),
         ({"rate": {"max_epz": 5}}, "rate", "invalid_query"),
         ({"filter": {"event": ["order"]}}, "filter", "invalid_query"),
@@ -215,6 +221,29 @@ def test_the_same_request_under_the_same_key_is_the_same_replay(
     assert (again.status_code, another.status_code) == (201, 409)
     assert another.json()["code"] == "conflict"
     assert Replay.objects.count() == 1
+
+
+@pytest.mark.parametrize("key", ["k" * 256, "zero \0"])
+def test_a_key_that_no_store_can_keep_is_refused(
+    pipeline: LocalPipeline, api: Api, key: str
+) -> None:
+    answer = api.ask("post", "/v1/replays", wanted(), Idempotency_Key=key)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"field": "Idempotency-Key", "code": "invalid_query"}]
+    assert not Replay.objects.exists()
+
+
+def test_a_subject_that_no_store_can_keep_is_marked_in_the_log(
+    pipeline: LocalPipeline, api: Api
+) -> None:
+    fill(pipeline, 1)
+    replay = api.make().json()["id"]
+
+    services.start(replay, Actor("bo\0b \ud800", Via.REST))
+
+    mark = "\N{REPLACEMENT CHARACTER}"
+    assert [entry.actor for entry in services.log_of(replay)][-1] == f"bo{mark}b {mark}"
 
 
 @pytest.mark.parametrize(
@@ -321,7 +350,14 @@ def test_lists_are_newest_first_by_cursor(pipeline: LocalPipeline, api: Api) -> 
 
     assert [each["id"] for each in first["data"] + second["data"]] == made
     assert second["next_cursor"] is None
-    assert api.ask("get", "/v1/replays?limit=0").status_code == 422
+
+
+@pytest.mark.parametrize("limit", ["0", "501", "-1", "x", "000000050" + "0" * 6, "1" + "0" * 5000])
+def test_a_limit_beyond_the_largest_is_refused(api: Api, limit: str) -> None:
+    answer = api.ask("get", f"/v1/replays?limit={limit}")
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"field": "limit", "code": "invalid_query"}]
 
 
 def test_a_replay_that_nobody_works_on_any_more_is_said_to_be_lost(

@@ -139,6 +139,7 @@ def test_mint_token_takes_the_demo_key_by_default(tmp_path: Path) -> None:
         (["--scope", "query", "--filter", "{}"], "is not a JSON list"),
         (["--scope", "query", "--filter", "["], "is not a JSON list"),
         (["--scope", "query", "--subject", ""], "subject has 1 to"),
+        (["--scope", "query", "--subject", "\udcff"], "without NUL"),
         ([], "required: --scope"),
     ],
 )
@@ -200,7 +201,7 @@ def test_revoke_key_ends_either_kind() -> None:
 
 
 @pytest.mark.parametrize("command", ["revoke_key", "rotate_key"])
-@pytest.mark.parametrize("key", ["abc", "wk_abc"])
+@pytest.mark.parametrize("key", ["abc", "wk_abc", "\udcff", "wk_\udcff"])
 def test_an_unknown_key_is_said_to_be_unknown(command: str, key: str) -> None:
     with pytest.raises(CommandError, match="there is no"):
         run(command, key)

@@ -14,6 +14,7 @@ from confluent_kafka import KafkaError, KafkaException
 from feed.adapters.kafka.options import Options
 from feed.errors import FeedUnavailable
 
+TESTED_VERSION = "4.2.0"
 SAY_EVERY_S = 60.0
 PROBE_S = 0.5
 QUEUE_BACKOFF_MS = 20
@@ -34,6 +35,8 @@ driver_logger.addHandler(logging.NullHandler())
 driver_logger.setLevel(logging.CRITICAL + 1)  # one who debugs the driver lowers it
 
 _REFUSED = (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED)
+OUTDATED = (KafkaError._UNSUPPORTED_FEATURE, KafkaError.UNSUPPORTED_VERSION)
+"""Brokers that do not know a request that Weir makes."""
 _NO_LOGIN = "mechanism handshake failed"
 _IN_HANDSHAKE = "in state SSL_HANDSHAKE"
 _UNTRUSTED = "certificate verify failed"
@@ -54,7 +57,8 @@ class Contact:
         """The driver's error callback. Must not raise: the driver could not carry it."""
         if error.fatal():
             self.is_broken = True
-            self._reason = f"the driver gave up this connection ({error.str()})"
+            given_up = f"the driver gave up this connection ({error.str()})"
+            self._reason = _reason_in(error, self._options) or given_up
         elif error.code() != KafkaError._ALL_BROKERS_DOWN:
             self._reason = _reason_in(error, self._options)  # the last word counts
             if self._reason is None:
@@ -96,6 +100,8 @@ class Contact:
 def _reason_in(error: KafkaError, options: Options) -> str | None:
     """What somebody must mend, if the error says so: the driver has one code for several."""
     code, words = error.code(), error.str()
+    if code in OUTDATED:
+        return outdated(options, error)
     if code in _REFUSED:
         return without_login(options) if _NO_LOGIN in words else refused(options)
     if code != KafkaError._SSL and _IN_HANDSHAKE not in words:
@@ -143,6 +149,14 @@ def insecure(options: Options, error: KafkaError) -> str:
     return (
         f"Kafka at {options.servers} and this process do not agree on TLS ({detail}): correct "
         "security_protocol, ca, cert and key in WEIR_FEED_URL"
+    )
+
+
+def outdated(options: Options, error: KafkaError) -> str:
+    """The sentence for brokers of another version."""
+    return (
+        f"Kafka at {options.servers} does not speak a version of its protocol that Weir needs "
+        f"({error.str()}): upgrade its brokers; Weir is tested with {TESTED_VERSION}"
     )
 
 
@@ -215,6 +229,8 @@ def unavailable(
     code = error.code()
     if code in _REFUSED:
         return FeedUnavailable(f"{doing}: {refused(options)}")
+    if code in OUTDATED:
+        return FeedUnavailable(f"{doing}: {outdated(options, error)}")
     if code in (
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.GROUP_AUTHORIZATION_FAILED,

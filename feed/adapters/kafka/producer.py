@@ -16,7 +16,14 @@ from confluent_kafka import Message as DriverMessage
 from confluent_kafka import Producer as DriverProducer
 
 from feed import crash_points
-from feed.adapters.kafka.client import Config, Contact, base_config, missing
+from feed.adapters.kafka.client import (
+    OUTDATED,
+    Config,
+    Contact,
+    base_config,
+    missing,
+    outdated,
+)
 from feed.adapters.kafka.names import Names
 from feed.adapters.kafka.options import Options
 from feed.errors import FeedError, FeedFull, FeedUnavailable, RecordTooLarge
@@ -184,6 +191,8 @@ class Producer:
             )
         if code in _MISSING:
             return FeedUnavailable(missing(self._options, topic))
+        if code in OUTDATED:
+            return FeedUnavailable(outdated(self._options, error))
         if code in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT):
             return FeedUnavailable(CLOSED if self._closing else self._contact.reason())
         if code in (KafkaError._MSG_TIMED_OUT, KafkaError._TRANSPORT):

@@ -19,7 +19,7 @@ ADMIN = "admin"
 PROJECT = "demo"
 TOKEN_TTL_S = 24 * 3600
 KEY_SCOPES = (Scope.REPLAY, Scope.REPAIR, Scope.ERASE, Scope.OPERATE)
-TOKEN_SCOPES = (Scope.INGEST, Scope.QUERY, Scope.OPERATE)
+TOKEN_SCOPES = (Scope.INGEST, Scope.QUERY, Scope.REPLAY, Scope.REPAIR, Scope.OPERATE)
 
 
 @dataclass(frozen=True, slots=True)

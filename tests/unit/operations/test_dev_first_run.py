@@ -2,13 +2,16 @@
 
 import json
 import stat
+import time
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 
 from access.claims import Scope
+from access.key_loading import load_snapshot
 from access.models import SigningKey
+from access.tokens import verify
 from operations.dev.banner import banner
 from operations.dev.first_run import (
     ADMIN,
@@ -84,6 +87,15 @@ def test_the_demo_project_has_one_key_whose_file_is_private(tmp_path: Path) -> N
     assert mode_of(tmp_path / "demo.pem") == 0o600
     key = SigningKey.objects.get(project=PROJECT)
     assert key.granted() >= set(TOKEN_SCOPES) | {Scope.OPERATE}
+
+
+def test_the_token_opens_all_that_a_newcomer_tries(tmp_path: Path) -> None:
+    token = ensure_demo(tmp_path).token
+
+    snapshot = load_snapshot(None)
+    assert snapshot is not None
+    claims = verify(token, key_of=snapshot.signing_keys.get, now_s=time.time())
+    assert sorted(claims.scopes) == ["ingest", "operate", "query", "repair", "replay"]
 
 
 def test_a_lost_key_file_is_replaced_by_a_new_key(tmp_path: Path) -> None:

@@ -133,6 +133,17 @@ def note_refusals(refused: Collection[tuple[Origin, bytes]]) -> None:
     ReplayRefusal.objects.bulk_create(rows, ignore_conflicts=True)
 
 
+def refused_keys(replay: str, keys: Collection[bytes]) -> set[bytes]:
+    """Those of the keys whose events were refused when this replay emitted them."""
+    found = ReplayRefusal.objects.filter(replay=replay, key__in=keys)
+    return {bytes(key) for key in found.values_list("key", flat=True)}
+
+
+def forget_refusals(replay: str) -> None:
+    """It emits everything anew: what is refused then is noted anew."""
+    ReplayRefusal.objects.filter(replay=replay).delete()
+
+
 def count_refusals(replays: Collection[str]) -> dict[str, int]:
     """How many events of each replay were refused."""
     found = (

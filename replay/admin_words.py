@@ -6,7 +6,16 @@ from typing import Any
 
 from feed.event import LAST_KEY_MS
 from replay.bars import DAY_MS
-from replay.domain import FINAL, THROTTLE_WORDS, Mode, Move, State, Throttle, Worker
+from replay.domain import (
+    FINAL,
+    GENERATION_DIFFERS,
+    THROTTLE_WORDS,
+    Mode,
+    Move,
+    State,
+    Throttle,
+    Worker,
+)
 from replay.models import Replay, ReplayLogEntry
 from replay.reports import Report
 from replay.rows import cursor_of, source_of
@@ -26,6 +35,13 @@ STATE_WORDS = {
     State.CANCELLED: "it was ended before its end; what was projected stays",
     State.FAILED: "it stopped; a retry goes on from where it stood",
 }
+_REBUILD_WORDS = {
+    State.COMPLETED: "all is emitted and projected, and was found equal",
+    State.COMPLETED_WITH_ERRORS: "equal but for what the view refused: see Dead letters",
+    State.CANCELLED: "it was ended before its end; a generation that was being built is given up, "
+    "one that was ready stays",
+}
+_DIFFERS_WORDS = "all was projected, and differs from the warehouse; a retry emits all of it anew"
 _EMITTED = FINAL - {State.CANCELLED} | {State.DRAINING, State.VERIFYING}
 MOVE_WORDS = {
     Move.ESTIMATE: "Count",
@@ -59,7 +75,7 @@ def facts(found: Report) -> dict[str, str]:
     state = State(row.state)
     return {
         "state": state_name(state),
-        "meaning": STATE_WORDS[state],
+        "meaning": meaning(row),
         "worker": _worker(found),
         "throttled": _throttled(found),
         "error": f"{row.error_code}: {row.error_detail}" if row.error_code else "",
@@ -74,6 +90,15 @@ def facts(found: Report) -> dict[str, str]:
         "dead_lettered": f"{found.dead_lettered:,}",
         "suppressed": f"{row.suppressed:,}",
     }
+
+
+def meaning(row: Replay) -> str:
+    """Of its state, a sentence."""
+    state = State(row.state)
+    if row.error_code == GENERATION_DIFFERS and state is State.FAILED:
+        return _DIFFERS_WORDS
+    is_rebuild = row.mode == Mode.NEW_GENERATION.value
+    return (is_rebuild and _REBUILD_WORDS.get(state)) or STATE_WORDS[state]
 
 
 def state_name(state: State) -> str:

@@ -13,7 +13,7 @@ from feed.topics import Group, Topic
 from replay.domain import State, Throttle
 from replay.leases import Lease
 from replay.tending import Held, Tending, Unattended
-from timeseries.lifecycle import pins
+from timeseries.lifecycle import is_building, pins
 
 LOOK_S = 0.25
 
@@ -69,15 +69,16 @@ _PINNING = (Group.PROJECTOR, Group.PROJECTOR_HISTORY)
 
 def missing(feed: Feed, generation: int) -> Throttle | None:
     """What the scan of a rebuild lacks: PINS, or the SINK that has not passed them; None when it
-    may begin. Raises FeedUnavailable."""
+    may begin. A partition that came after the generation was ready needs no pin: it is written into
+    it from its first record on. Raises FeedUnavailable."""
     pinned = pins(generation)
     bounds = {topic: feed.bounds(topic) for topic in (Topic.EVENTS, Topic.HISTORY)}
     partitions = {TopicPartition(topic, part) for topic, each in bounds.items() for part in each}
-    if not partitions <= pinned.keys():
+    if not partitions <= pinned.keys() and is_building(generation):
         return Throttle.PINS
     committed = feed.committed(Group.SINK, Topic.EVENTS)
     for part, bound in bounds[Topic.EVENTS].items():
         position = bound.position_of(committed.get(part))
-        if position < pinned[TopicPartition(Topic.EVENTS, part)]:
+        if position < pinned.get(TopicPartition(Topic.EVENTS, part), 0):
             return Throttle.SINK
     return None

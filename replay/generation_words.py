@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from replay import admin_words as words
-from replay.domain import GENERATION_DIFFERS, State
+from replay.domain import State
 from replay.models import Replay, ReplayLogEntry
-from replay.rebuilds import VERIFIED, Built
+from replay.rebuilds import VERIFIED, Built, can_be_verified, is_judged
 
 STATE_WORDS = {
     "building": "it is being built; queries do not read it",
@@ -57,7 +57,7 @@ def legal(built: Built, *, can_go_back: bool) -> list[str]:
     allowed = {
         "swap": row.state == "ready" and not row.is_served and is_verified,
         "rollback": row.is_served and can_go_back,
-        "verify": not is_dropped and rebuild is not None and _is_judged(rebuild),
+        "verify": can_be_verified(built),
         "drop": not row.is_served and not is_dropped,
     }
     return [name for name in MOVES if allowed[name]]
@@ -73,7 +73,7 @@ def facts(built: Built) -> dict[str, object]:
         "freed": _utc(built.row.freed_at),
         "role": role(built),
         "progress": progress(built.rebuild),
-        "verification": verification(built.rebuild),
+        "verification": verification(built),
     }
 
 
@@ -84,13 +84,16 @@ def role(built: Built) -> str:
     return "a rollback goes to it" if built.row.is_previous else ""
 
 
-def verification(rebuild: Replay | None) -> str:
+def verification(built: Built) -> str:
     """What came of the last one."""
+    rebuild = built.rebuild
     if rebuild is None:
         return "made by no rebuild: Reconcile compares what is served"
     if rebuild.state == State.VERIFYING.value:
         return "a replayer compares it with the warehouse"
-    if not _is_judged(rebuild):
+    if rebuild.state == State.CANCELLED.value and built.row.state == "ready":
+        return "the last one was cancelled: verify it again"
+    if not is_judged(rebuild):
         return "not verified yet"
     entries = ReplayLogEntry.objects.filter(
         replay=rebuild, from_state=State.VERIFYING.value
@@ -109,8 +112,3 @@ def progress(rebuild: Replay | None) -> str:
 
 def _utc(at: datetime | None) -> str:
     return words.utc(None if at is None else round(at.timestamp() * 1000))
-
-
-def _is_judged(rebuild: Replay) -> bool:
-    differs = rebuild.state == State.FAILED.value and rebuild.error_code == GENERATION_DIFFERS
-    return differs or rebuild.state in VERIFIED

@@ -73,6 +73,20 @@ def served() -> Built:
     return next(built for built in all_built() if built.row.is_served)
 
 
+def is_judged(rebuild: Replay) -> bool:
+    """Whether its last verification came to its end, whatever came of it."""
+    differs = rebuild.state == State.FAILED.value and rebuild.error_code == GENERATION_DIFFERS
+    return differs or rebuild.state in VERIFIED
+
+
+def can_be_verified(built: Built) -> bool:
+    """Whether `verify` is legal: also where somebody cancelled the last verification."""
+    if built.rebuild is None or built.row.state == "dropped":
+        return False
+    was_cancelled = built.row.state == "ready" and built.rebuild.state == State.CANCELLED.value
+    return was_cancelled or is_judged(built.rebuild)
+
+
 # -- building --
 
 
@@ -120,8 +134,7 @@ def verify(generation: int, actor: Actor, *, clock: Clock = CLOCK) -> Built:
     _refuse_dropped(built)
     with transaction.atomic():
         row = Replay.objects.select_for_update().get(pk=built.rebuild.pk)
-        differed = row.state == State.FAILED.value and row.error_code == GENERATION_DIFFERS
-        if row.state not in VERIFIED and not differed:
+        if not can_be_verified(Built(built.row, row)):
             raise IllegalGenerationState(f"its rebuild is {row.state}: {_unverified(row)}")
         before, row.state = State(row.state), State.VERIFYING.value
         row.error_code = row.error_detail = ""
@@ -205,6 +218,8 @@ def _refuse_dropped(built: Built) -> None:
 
 
 def _unverified(row: Replay) -> str:
+    if row.state == State.CANCELLED.value:
+        return f"verify generation {row.generation} again first"
     return f"it is ready once replay {row.id} is completed"
 
 

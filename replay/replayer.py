@@ -207,8 +207,8 @@ class Replayer:
         return self._judged(row, lease, found)
 
     def _judged(self, row: Replay, lease: Lease, found: Findings) -> _Left:
-        after, refused = completion.ended(row)
-        detail = f"{found.sentence()}; {refused} events refused by the view"
+        after = State.COMPLETED_WITH_ERRORS if found.refused_count else State.COMPLETED
+        detail = found.sentence()
         changes: dict[str, object] = {"finished_at_ms": self._clock.now_ms()}
         if found.different:
             after = State.FAILED

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from django.db import transaction
 
 from feed.clock import Clock
-from feed.fences import drop_replay
+from feed.fences import drop_replay, forget_refusals
 from replay import journal
 from replay.domain import GENERATION_DIFFERS, LEGAL, MAX_EPS, Move, Rate, State, is_replay_id
 from replay.errors import IllegalMove, InvalidReplay, UnknownReplay
@@ -51,13 +51,18 @@ def retry(replay: str, actor: Actor, *, clock: Clock = CLOCK) -> Replay:
         over = row.error_code == GENERATION_DIFFERS
         return _FORGIVEN | (_FROM_THE_START if over else {})
 
-    return _move(Move.RETRY, replay, actor, _at_work, clock=clock, changes=changes)
+    with transaction.atomic():
+        row = _move(Move.RETRY, replay, actor, _at_work, clock=clock, changes=changes)
+        if row.cursor is None:
+            forget_refusals(replay)
+    return row
 
 
 def cancel(replay: str, actor: Actor, *, clock: Clock = CLOCK) -> Replay:
     """Emit no more, and let what is not projected yet count for nothing; a generation that was
-    being built is dropped. A replayer at work says first how much it emitted: `cancelling` until
-    then. Raises as `count_again`."""
+    being built is dropped. One that was ready stays, and can be verified and retried again: what
+    is on its way into it still counts, which does no harm. A replayer at work says first how much
+    it emitted: `cancelling` until then. Raises as `count_again`."""
     now_ms = clock.now_ms()
 
     def target(row: Replay) -> State:
@@ -65,9 +70,8 @@ def cancel(replay: str, actor: Actor, *, clock: Clock = CLOCK) -> Replay:
 
     with transaction.atomic():
         row = _move(Move.CANCEL, replay, actor, target, clock=clock)
-        drop_replay(replay)
-        if row.generation is not None:
-            give_up_unfinished(row.generation)
+        if row.generation is None or give_up_unfinished(row.generation):
+            drop_replay(replay)
         if row.state == State.CANCELLED.value:
             # The next epoch, so that a replayer that was taken for dead changes no figure.
             Replay.objects.filter(pk=replay).update(

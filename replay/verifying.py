@@ -13,6 +13,7 @@ from access.lookups import project_names
 from feed.clock import Clock
 from feed.errors import Backpressure
 from feed.event import HOUR_MS
+from feed.fences import refused_keys
 from feed.ports import Feed
 from feed.topics import Group
 from replay.domain import Span, State, Throttle
@@ -40,16 +41,19 @@ _BEHIND = {Group.SINK: Throttle.SINK, Group.PROJECTOR: Throttle.PROJECTOR}
 
 @dataclass(slots=True)
 class Findings:
-    """What a verification found: how much was compared, and the hours that differ, in words."""
+    """What a verification found: how much was compared, how many events the view refuses, and the
+    hours that differ, in words."""
 
     hour_count: int = 0
     event_count: int = 0
+    refused_count: int = 0
     different: list[str] = field(default_factory=list)
 
     def add(self, project: str, hour: Hour) -> None:
         """Count an hour in."""
         self.hour_count += 1
         self.event_count += hour.counts.warehouse
+        self.refused_count += hour.counts.refused
         if hour.state is Verdict.DIFFERENT:
             self.different.append(_named(project, hour))
 
@@ -60,8 +64,17 @@ class Findings:
 
     def sentence(self) -> str:
         """In words."""
+        return f"{self._compared()}; {self._refused()}"
+
+    def _refused(self) -> str:
+        count = self.refused_count
+        said = f"{count} event{'' if count == 1 else 's'} refused by the view"
+        return f"{said}, see Dead letters" if count else said
+
+    def _compared(self) -> str:
         if not self.different:
-            return f"equal: {self.event_count} events in {self.hour_count} hours"
+            alike = "equal but for what is refused" if self.refused_count else "equal"
+            return f"{alike}: {self.event_count} events in {self.hour_count} hours"
         count, named = len(self.different), "; ".join(self.different[:NAMED_HOURS])
         many = f"at least {count}" if self.is_enough else f"{count}"
         more = ", …" if count > NAMED_HOURS else ""
@@ -109,7 +122,7 @@ class Verifying:
         waits_for_workers: bool,
     ) -> None:
         """`waits_for_workers`: also for a sink and a projector that do not run."""
-        self._generation = generation
+        self._replay, self._generation = lease.replay, generation
         self._feed, self._store, self._series = feed, store, series
         self._waits_for_workers = waits_for_workers
         self._held = Held(clock.monotonic_s)
@@ -156,7 +169,9 @@ class Verifying:
 
     def _reconciliation(self, project: str, span: Span) -> Reconciliation:
         sides = Sides(
-            *(project, self._generation, self._store, self._series), tick=self._tending.tick
+            *(project, self._generation, self._store, self._series),
+            tick=self._tending.tick,
+            noted=partial(refused_keys, self._replay),
         )
         passing = Passing(self._feed, wait_s=float("inf"), tell=self._note_behind)
         return Reconciliation(sides, span, passing, most_kept=0)

@@ -55,6 +55,11 @@ def pins(generation: int) -> Mapping[TopicPartition, int]:
     return {TopicPartition(row.topic, row.partition): row.position for row in rows}
 
 
+def is_building(generation: int) -> bool:
+    """Whether it is still being built, and so still pinned."""
+    return Generation.objects.filter(number=generation, state=State.BUILDING).exists()
+
+
 def mark_ready(generation: int) -> None:
     """It was verified: it may be served. Nothing changes for one that is ready.
 
@@ -131,15 +136,16 @@ def give_up(generation: int) -> None:
     READER.forget()
 
 
-def give_up_unfinished(generation: int) -> None:
-    """Give it up if it is still being built: one that was verified stays. Raises
-    UnknownGeneration."""
+def give_up_unfinished(generation: int) -> bool:
+    """Give it up if it is still being built: one that was verified stays. Whether it is given up
+    now. Raises UnknownGeneration."""
     with transaction.atomic():
         row = _locked(generation)
         if row.state == State.BUILDING:
             row.state = State.DROPPED
             row.save(update_fields=["state"])
     READER.forget()
+    return row.state == State.DROPPED
 
 
 def finish_drops(*, sleep: Callable[[float], object] = time.sleep) -> Sequence[int]:

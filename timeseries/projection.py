@@ -31,6 +31,8 @@ _USUAL_NUMBER = 1e300
 _MAX_KEPT_NAMES = 2_000
 _NUMBERS = (float, int)
 _decode = msgspec.json.Decoder().decode
+UNPROJECTABLE = (ValueError, RecursionError)
+"""What `flatten` raises of an event that can never be projected."""
 
 
 class Several(list[Scalar]):

@@ -14,7 +14,7 @@ from feed.event import HOUR_MS, Event, record_version
 from timeseries.errors import SeriesBackpressure
 from timeseries.generations import READER
 from timeseries.ports import Document, Refused, SeriesStore
-from timeseries.projection import Flattened, document, flatten
+from timeseries.projection import UNPROJECTABLE, Flattened, document, flatten
 from timeseries.slots import Observation, SlotRegistry, example_of, types_of
 
 NOT_PROJECTABLE = "invalid_properties"
@@ -181,7 +181,7 @@ def _flattened(batch: Sequence[Delivery], poison: dict[int, Poison]) -> list[_Re
         version = record_version(event.received_at_ms, delivery.record.value)
         try:
             ready.append(_Ready(event, flatten(event), version))
-        except (ValueError, RecursionError) as exc:
+        except UNPROJECTABLE as exc:
             poison[id(delivery.record)] = Poison(delivery, NOT_PROJECTABLE, str(exc))
     return ready
 

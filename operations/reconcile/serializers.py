@@ -41,6 +41,9 @@ class ReconciledCountsSerializer(serializers.Serializer[object]):
     missing = serializers.IntegerField(help_text="keys that the view lacks")
     changed = serializers.IntegerField(help_text="keys under which the two hold different things")
     extra = serializers.IntegerField(help_text="keys that the warehouse lacks")
+    refused = serializers.IntegerField(
+        help_text="keys whose events the view can never show: they are in the dead letters"
+    )
     on_the_way = serializers.IntegerField(
         help_text="keys that differed and no longer did once sink and projector had come"
     )

@@ -8,8 +8,9 @@ from replay.verification.comparison import Difference, Kind
 
 
 class Verdict(StrEnum):
-    """Least urgent first. SAME: nothing differs but what was on its way. LAGGING: figures differ,
-    and it is not known whether that is more than lag, as a group did not come in time."""
+    """Least urgent first. SAME: nothing differs but what was on its way or is refused. LAGGING:
+    figures differ, and it is not known whether that is more than lag, as a group did not come in
+    time."""
 
     SAME = "same"
     LAGGING = "lagging"
@@ -24,14 +25,16 @@ def worst(one: Verdict, other: Verdict) -> Verdict:
 @dataclass(slots=True)
 class Counts:
     """Events in the warehouse and documents in the view when they were first looked at; of the
-    keys that differ those missing in the view, changed in it, and extra in it; and keys that
-    differed at a first look and no longer at the second."""
+    keys that differ those missing in the view, changed in it, and extra in it; keys whose events
+    the view can never show, which are none of these; and keys that differed at a first look and no
+    longer at the second."""
 
     warehouse: int = 0
     view: int = 0
     missing: int = 0
     changed: int = 0
     extra: int = 0
+    refused: int = 0
     on_the_way: int = 0
 
     def add(self, other: "Counts") -> None:
@@ -41,6 +44,7 @@ class Counts:
         self.missing += other.missing
         self.changed += other.changed
         self.extra += other.extra
+        self.refused += other.refused
         self.on_the_way += other.on_the_way
 
 
@@ -53,13 +57,16 @@ class Hour:
     state: Verdict = Verdict.SAME
     differences: list[Difference] = field(default_factory=list)
 
-    def add(self, found: Sequence[Difference], *, looked_at: int, most_kept: int) -> None:
-        """What a second look at so many keys found."""
+    def add(
+        self, found: Sequence[Difference], *, refused: int, looked_at: int, most_kept: int
+    ) -> None:
+        """What a second look at so many keys found, beside so many that the view refuses."""
         kinds = [difference.kind for difference in found]
         self.counts.missing += kinds.count(Kind.MISSING)
         self.counts.changed += kinds.count(Kind.CHANGED)
         self.counts.extra += kinds.count(Kind.EXTRA)
-        self.counts.on_the_way += looked_at - len(found)
+        self.counts.refused += refused
+        self.counts.on_the_way += looked_at - len(found) - refused
         self.differences += found[: most_kept - len(self.differences)]
         if found:
             self.state = Verdict.DIFFERENT

@@ -1,7 +1,8 @@
 """Compares warehouse and view, hour by hour. Command, API and admin page stand on this alone.
 
 A difference is what was there at a first look and is there unchanged at a second one, after sink
-and projector have handled everything that the feed held in between: docs/decisions/0027.
+and projector have handled everything that the feed held in between, and what the view does not
+refuse: docs/decisions/0027.
 """
 
 import time
@@ -113,9 +114,16 @@ class Reconciliation:
                 look.hour.add_lag()
                 continue
             lasting = self._lasting(look)
-            look.hour.add(lasting, looked_at=len(look.first), most_kept=self._most_kept)
-            if lasting:
-                self._found(lasting)
+            refused = self.sides.refused(lasting)
+            found = [difference for difference in lasting if difference.key not in refused]
+            look.hour.add(
+                found,
+                refused=len(refused),
+                looked_at=len(look.first),
+                most_kept=self._most_kept,
+            )
+            if found:
+                self._found(found)
         looks.clear()
 
     def _spans(self, pair: HourPair) -> Iterator[Span]:

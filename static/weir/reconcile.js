@@ -6,7 +6,7 @@ const MOST_HOURS = 1000; // of those that are the same
 const MOST_KEYS = 500;
 const MOST_SPANS = 50000; // the server takes what fits into a form, and joins the nearest
 const ORDER = ["same", "lagging", "different"];
-const COUNTS = ["warehouse", "view", "missing", "changed", "extra"];
+const COUNTS = ["warehouse", "view", "missing", "changed", "extra", "refused"];
 const NO_REPLAY = " Extra documents are of events that the warehouse does not have: no replay takes them away. Build the view anew (Replays, Generations; or manage.py replay rebuild --reason WHY), then serve the new generation (manage.py replay swap N).";
 const NAMES = { running: "comparing", same: "the same", lagging: "lagging", different: "different", failed: "not compared" };
 
@@ -111,13 +111,14 @@ function showState(name, sentence) {
 }
 
 function showEnd(next) {
-  const { missing = 0, changed = 0, extra = 0, warehouse = 0 } = totals;
+  const { missing = 0, changed = 0, extra = 0, refused = 0, warehouse = 0 } = totals;
+  const but = refused ? ` The view refuses ${figure(refused)}: see Dead letters.` : "";
   const sentences = {
-    same: warehouse || totals.view ? `Warehouse and view hold the same, ${figure(warehouse)} events.` : "Neither holds an event of this range.",
+    same: warehouse || totals.view ? `Warehouse and view hold the same, ${figure(warehouse - refused)} events.` : "Neither holds an event of this range.",
     lagging: "Whether they differ is not known.",
     different: `The view differs: ${figure(missing)} missing, ${figure(changed)} changed, ${figure(extra)} extra.${extra ? NO_REPLAY : ""}`,
   };
-  showState(state, sentences[state]);
+  showState(state, sentences[state] + but);
   if (lag) trouble(`Not everything could be compared: ${lag}.`);
   if (next !== null) trouble(`So much differs that it was not compared any further than ${when(next)} UTC. Replay this gap, then compare again.`);
 }

@@ -36,7 +36,7 @@ UNKNOWN = EXITS[Verdict.LAGGING]
 INTERRUPTED = 130
 HEAD = (
     f"{'hour':24}{'warehouse':>12}{'view':>12}{'missing':>10}{'changed':>10}{'extra':>10}"
-    f"{'on the way':>12}  state"
+    f"{'refused':>10}{'on the way':>12}  state"
 )
 EXTRA = (
     "{} extra: of events that the warehouse does not have, which no replay takes away. Build the "
@@ -142,7 +142,8 @@ def _lines(hour: Hour) -> Iterator[str]:
     counts = hour.counts
     yield (
         f"{format_time(hour.hour_ms):24}{counts.warehouse:>12}{counts.view:>12}{counts.missing:>10}"
-        f"{counts.changed:>10}{counts.extra:>10}{counts.on_the_way:>12}  {hour.state.value}"
+        f"{counts.changed:>10}{counts.extra:>10}{counts.refused:>10}{counts.on_the_way:>12}"
+        f"  {hour.state.value}"
     )
     for difference in hour.differences:
         held = difference.warehouse or difference.view
@@ -168,6 +169,8 @@ def _conclusion(reconciliation: Reconciliation) -> Iterator[str]:
         f"{summary.hour_count} hours, {counts.warehouse} events in the warehouse, {counts.view} in "
         f"the view; {counts.missing} missing, {counts.changed} changed, {counts.extra} extra"
     )
+    if counts.refused:
+        yield f"refused by the view: {counts.refused}, see Dead letters; no replay brings them in"
     if reconciliation.lag is not None:
         yield f"lagging: {reconciliation.lag}"
 

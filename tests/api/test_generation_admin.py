@@ -9,13 +9,13 @@ import pytest
 from django.test import Client
 
 from access.services import create_project
-from replay import generation_diff, rebuilds
+from replay import generation_diff, rebuilds, services
 from replay.models import Replay
 from tests.builders import NOON_MS
 from tests.damage import EmbeddedDamage
 from tests.local_pipeline import LocalPipeline, local_pipeline
 from tests.rebuild_builders import work
-from tests.replay_builders import fill
+from tests.replay_builders import ANNA, fill
 from tests.replay_pages import client_with, text_of
 from timeseries.backends import SERIES_STORE
 
@@ -84,6 +84,22 @@ def test_a_generation_from_rebuild_to_drop(pipeline: LocalPipeline, staff: Clien
     dropped = text_of(staff.get(f"{LIST}2/"))
     assert "Freed at, UTC" in dropped
     assert buttons(staff, 2) == []
+
+
+def test_a_cancelled_verification_can_be_asked_for_again(
+    pipeline: LocalPipeline, staff: Client
+) -> None:
+    begin(staff)
+    work(pipeline)
+    move(staff, 2, "verify")
+    services.cancel(Replay.objects.get().id, ANNA)
+
+    page = text_of(staff.get(f"{LIST}2/"))
+    assert "Verification the last one was cancelled: verify it again" in page
+    assert buttons(staff, 2) == ["verify", "drop"]
+    move(staff, 2, "verify")
+    work(pipeline)
+    assert buttons(staff, 2) == ["verify", "swap", "drop"]
 
 
 def test_a_rebuild_is_linked_both_ways(pipeline: LocalPipeline, staff: Client) -> None:

@@ -55,6 +55,18 @@ def test_the_hours_of_the_tokens_project_are_compared(
     assert said["counts"]["warehouse"] == said["hours"] == 3
 
 
+def test_what_the_view_refuses_is_a_figure_of_its_own(
+    pipeline: LocalPipeline, keys: ProjectKeys
+) -> None:
+    pipeline.publish_events([make_event(), make_event(properties="[]")])
+    pipeline.store()
+    pipeline.project()
+
+    _, said = ask(keys)
+
+    assert (said["state"], said["counts"]["missing"], said["counts"]["refused"]) == ("same", 0, 1)
+
+
 def test_pages_of_hours_are_followed_by_cursor(pipeline: LocalPipeline, keys: ProjectKeys) -> None:
     events = [make_event(occurred_at_ms=NOON_MS + index * HOUR_MS) for index in range(6)]
     pipeline.publish_events(events)

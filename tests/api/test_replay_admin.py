@@ -85,6 +85,7 @@ def test_a_rebuild_is_shown_as_one_of_all_projects_and_times(
     listed = text_of(staff.get(LIST))
     during = progress_of(staff, row)
     move(staff, row, Move.CANCEL)
+    after = progress_of(staff, row)["facts"]["meaning"]
 
     assert "Rebuild of the view: generation 2" in page
     assert "all, of all times" in page
@@ -94,6 +95,19 @@ def test_a_rebuild_is_shown_as_one_of_all_projects_and_times(
     assert "all times" in listed
     assert (during["state"], during["moves"]) == ("draining", ["cancel", "rate"])
     assert services.get(row.id).state == "cancelled"
+    assert "a generation that was being built is given up" in after
+
+
+def test_a_rebuild_that_differs_says_that_a_retry_begins_anew(
+    pipeline: LocalPipeline, staff: Client
+) -> None:
+    row = rebuilds.begin("another mapping", FAST, ANNA)
+    failed = Replay.objects.filter(pk=row.pk)
+
+    failed.update(state="failed", error_code="internal_error", error_detail="broke")
+    assert "goes on from where it stood" in progress_of(staff, row)["facts"]["meaning"]
+    failed.update(error_code="generation_differs")
+    assert "a retry emits all of it anew" in progress_of(staff, row)["facts"]["meaning"]
 
 
 def test_moves_by_post_are_in_the_log_with_their_actor(

@@ -13,7 +13,7 @@ from feed.ports import Feed
 from feed.topics import Group
 from operations.reconcile.opening import open_reconciliation
 from replay.domain import Span
-from replay.verification import reconciliation
+from replay.verification import reconciliation, sides
 from replay.verification.comparison import Difference, Kind
 from replay.verification.outcome import Hour, Verdict
 from replay.verification.passing import Passing
@@ -61,8 +61,8 @@ def between_looks(pipeline: LocalPipeline, happens: Callable[[], None]) -> Recon
             happens()
             return True
 
-    sides = Sides("demo", 1, pipeline.events, pipeline.series)
-    return Reconciliation(sides, WHOLE, Between(pipeline.feed, wait_s=0.0), most_kept=100)
+    both = Sides("demo", 1, pipeline.events, pipeline.series)
+    return Reconciliation(both, WHOLE, Between(pipeline.feed, wait_s=0.0), most_kept=100)
 
 
 def test_a_quiet_pipeline_holds_the_same_everywhere(pipeline: LocalPipeline) -> None:
@@ -146,6 +146,26 @@ def test_only_what_lies_in_the_range_is_compared(
 
     assert [each.key for each in found] == [event.key for event in events[30:70]]
     assert [hour.counts.missing for hour in hours] == [30, 10]
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 100])
+def test_what_the_view_refuses_is_counted_apart_and_is_no_difference(
+    pipeline: LocalPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(reconciliation, "CHUNK", chunk)
+    monkeypatch.setattr(sides, "PAGE_ROWS", 2)
+    events = spread(5)
+    newer = replace(events[4], properties="[]", received_at_ms=events[4].received_at_ms + 1)
+    handled(pipeline, [*events, *(make_event(properties="[]") for _ in range(3)), newer])
+
+    opened, (hour,), found = reconcile()
+    assert (hour.state, hour.differences, found) == (Verdict.SAME, [], [])
+    assert (opened.summary.counts.refused, hour.counts.on_the_way) == (4, 0)
+
+    EmbeddedDamage(tmp_path, "demo").delete(events[1].key)
+    _, (hour,), found = reconcile()
+    assert [(each.key, each.kind) for each in found] == [(events[1].key, Kind.MISSING)]
+    assert (hour.state, hour.counts.missing, hour.counts.refused) == (Verdict.DIFFERENT, 1, 4)
 
 
 def test_what_waits_in_the_feed_is_lag_and_no_difference(pipeline: LocalPipeline) -> None:
@@ -263,8 +283,8 @@ def test_events_that_come_behind_a_look_are_not_chased(
             pipeline.events.append([make_row(next(comes))])
 
     pipeline.events.append([make_row(next(comes)) for _ in range(2)])
-    sides = Coming("demo", 1, pipeline.events, pipeline.series)
-    opened = Reconciliation(sides, WHOLE, Passing(pipeline.feed, wait_s=0.0), most_kept=100)
+    both = Coming("demo", 1, pipeline.events, pipeline.series)
+    opened = Reconciliation(both, WHOLE, Passing(pipeline.feed, wait_s=0.0), most_kept=100)
     (hour,) = opened.hours()
 
     assert (hour.counts.missing, len(list(comes))) == (2, 47)

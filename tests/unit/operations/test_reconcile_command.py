@@ -52,11 +52,12 @@ def test_hours_that_hold_the_same_are_a_table_and_exit_0(pipeline: LocalPipeline
 
     assert (code, said) == (0, "")
     assert lines[0].split() == [
-        *("hour", "warehouse", "view", "missing", "changed", "extra", "on", "the", "way", "state")
+        *("hour", "warehouse", "view", "missing", "changed", "extra", "refused"),
+        *("on", "the", "way", "state"),
     ]
     assert [line.split() for line in lines[1:3]] == [
-        ["2026-11-01T12:00:00.000Z", "2", "2", "0", "0", "0", "0", "same"],
-        ["2026-11-01T13:00:00.000Z", "1", "1", "0", "0", "0", "0", "same"],
+        ["2026-11-01T12:00:00.000Z", "2", "2", "0", "0", "0", "0", "0", "same"],
+        ["2026-11-01T13:00:00.000Z", "1", "1", "0", "0", "0", "0", "0", "same"],
     ]
     assert lines[3:] == [
         "demo, generation 1: same. 2 hours, 3 events in the warehouse, 3 in the view; "
@@ -87,7 +88,8 @@ def test_differences_are_named_and_exit_1(pipeline: LocalPipeline, tmp_path: Pat
     assert "  and 1 more" in run("--keys=1")[1]
 
     code, (hour,), summary = run_json()
-    counts = {"warehouse": 4, "view": 3, "missing": 1, "changed": 1, "extra": 0, "on_the_way": 0}
+    counts = {"warehouse": 4, "view": 3, "missing": 1, "changed": 1, "extra": 0}
+    counts |= {"refused": 0, "on_the_way": 0}
     row = make_row(events[2])
     assert code == 1
     assert summary == {
@@ -137,6 +139,22 @@ def test_a_repair_replays_exactly_the_gap(pipeline: LocalPipeline, tmp_path: Pat
     assert run()[0] == 0
     code, _, summary = run_json("--repair")
     assert (code, summary["replay"]) == (0, None)
+
+
+def test_what_the_view_refuses_is_said_and_not_repaired(pipeline: LocalPipeline) -> None:
+    pipeline.publish_events([make_event(), make_event(properties="[]")])
+    pipeline.store()
+    pipeline.project()
+
+    code, lines, _ = run("--repair")
+
+    assert code == 0
+    assert lines[1].split()[1:] == ["2", "1", "0", "0", "0", "1", "0", "same"]
+    assert lines[-2:] == [
+        "refused by the view: 1, see Dead letters; no replay brings them in",
+        "nothing to replay",
+    ]
+    assert Replay.objects.count() == 0
 
 
 def test_what_is_dated_ahead_is_repaired_later(pipeline: LocalPipeline, tmp_path: Path) -> None:

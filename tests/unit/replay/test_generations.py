@@ -1,15 +1,20 @@
 """What people ask of generations: served, gone back from, dropped, begun, given up."""
 
+from pathlib import Path
+
 import pytest
 
+from feed.adapters.embedded import open_feed
 from replay import rebuilds, services
 from replay.domain import Rate
 from replay.errors import InvalidReplay, KeyReused
 from replay.models import Replay
 from tests.builders import NOON_MS, make_event
+from tests.damage import EmbeddedDamage
 from tests.local_pipeline import LocalPipeline
 from tests.rebuild_builders import (
     begin,
+    fill_keys,
     history,
     hours_of,
     shown,
@@ -107,8 +112,54 @@ def test_cancelling_a_verification_leaves_a_generation_that_was_ready(
     rebuilds.verify(2, ANNA)
     services.cancel(row.id, ANNA)
     assert (state_of(row), states()[2]) == ("cancelled", "ready")
-    with pytest.raises(IllegalGenerationState, match="cancelled"):
+    with pytest.raises(IllegalGenerationState, match="cancelled: verify generation 2 again"):
         rebuilds.swap(2, ANNA)
+
+    rebuilds.verify(2, ANNA)
+    work(world)
+
+    assert state_of(row) == "completed"
+    assert rebuilds.swap(2, ANNA).row.is_served
+
+
+def test_a_ready_generation_is_mended_after_its_retry_was_cancelled(
+    world: LocalPipeline, tmp_path: Path
+) -> None:
+    row = begin()
+    work(world)
+    EmbeddedDamage(tmp_path, "demo", generation=2).delete(fill_keys(world)[0])
+    rebuilds.verify(2, ANNA)
+    make_replayer(world).run(once=True)
+    services.retry(row.id, ANNA)
+    services.cancel(row.id, ANNA)
+    assert (state_of(row), states()[2]) == ("cancelled", "ready")
+
+    rebuilds.verify(2, ANNA)
+    make_replayer(world).run(once=True)
+    assert state_of(row) == "failed"
+    services.retry(row.id, ANNA)
+    work(world)  # its records count, although it was cancelled once
+
+    assert (state_of(row), shown(world, "demo", 2)) == ("completed", stored(world, "demo"))
+
+
+def test_partitions_added_since_do_not_hold_the_retry_of_a_ready_generation_up(
+    world: LocalPipeline, tmp_path: Path
+) -> None:
+    row = begin()
+    work(world)
+    grown = open_feed("embedded:", {"partitions": "6"}, tmp_path)
+    assert "topic events grew from 4 to 6 partitions" in grown.ensure_topics()
+    grown.close()
+    EmbeddedDamage(tmp_path, "demo", generation=2).delete(fill_keys(world)[0])
+    rebuilds.verify(2, ANNA)
+    make_replayer(world).run(once=True)
+    assert state_of(row) == "failed"
+
+    services.retry(row.id, ANNA)
+    work(world)
+
+    assert (state_of(row), shown(world, "demo", 2)) == ("completed", stored(world, "demo"))
 
 
 def test_the_same_request_is_the_same_rebuild_and_a_bad_one_is_refused(

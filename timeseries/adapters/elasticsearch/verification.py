@@ -11,7 +11,7 @@ from timeseries.adapters.elasticsearch.errors import of_answer
 from timeseries.adapters.elasticsearch.indices import Names, Place, routing_of, routings_of
 from timeseries.adapters.elasticsearch.searching import check_whole
 from timeseries.domain import QUERY_TIMEOUT_S
-from timeseries.errors import SeriesUnavailable
+from timeseries.errors import SeriesError, SeriesUnavailable
 from timeseries.ports import Document, DocumentHour, Entry
 
 PAGE = 2_000
@@ -85,12 +85,13 @@ def _external_version(document: Json) -> int | None:
 def hours(
     searching: Searching, project: str, start_ms: int, end_ms: int, *, generation: int
 ) -> Iterator[DocumentHour]:
-    """See SeriesStore.hours, a page at a time."""
+    """See SeriesStore.hours, a page at a time. A document that somebody else wrote without a name
+    is counted as one of an event "", which no event has."""
     after: Json | None = None
     while True:
         sources = [
             {"hour": {"date_histogram": {"field": "t", "fixed_interval": "1h"}}},
-            {"event": {"terms": {"field": "e"}}},
+            {"event": {"terms": {"field": "e", "missing_bucket": True}}},
         ]
         composite = {"size": PAGE, "sources": sources} | ({"after": after} if after else {})
         answer = searching.search(
@@ -114,7 +115,7 @@ def hours(
         for bucket in page.get("buckets", ()):
             yield DocumentHour(
                 bucket["key"]["hour"],
-                bucket["key"]["event"],
+                bucket["key"]["event"] or "",
                 bucket["doc_count"],
                 int(bucket["hashes"]["value"]),
             )
@@ -153,12 +154,19 @@ def entries(
 
 
 def _entry(hit: Json) -> Entry:
-    """A document that somebody else wrote may lack a field: it differs from any event then."""
+    """A document that somebody else wrote may lack a field: it differs from any event then. Raises
+    SeriesError for one without a key, which cannot be named."""
+    (key,) = hit["sort"]
+    if key is None:
+        raise SeriesError(
+            f"a document of index {hit['_index']} has no key (field k): somebody wrote it by hand; "
+            "delete it there, or build the view anew with manage.py replay rebuild"
+        )
     fields: Json = hit.get("fields", {})
     (event,), (version,), (hash24,) = (
         fields.get(name, default) for name, default in (("e", [""]), ("v", [0]), ("h", [-1]))
     )
-    return Entry(bytes.fromhex(hit["sort"][0]), event, int(version), int(hash24))
+    return Entry(bytes.fromhex(key), event, int(version), int(hash24))
 
 
 def data_version(cluster: Cluster, names: Names, place: Place, project: str) -> str | None:

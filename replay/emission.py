@@ -116,8 +116,9 @@ class Emission:
         first = start.span if start else 0
         after = start.checkpoint if start else None
         for span, window in enumerate(windows(source)[first:], first):
+            self._tending.tick()  # thousands of spans may hold nothing
             for page in self._pages(window, after):
-                self._emit_page(span, page)
+                self._emit_page(window.project, span, page)
             after = None
 
     def _pages(self, window: ScanWindow, after: Checkpoint | None) -> Iterator[Page]:
@@ -133,14 +134,25 @@ class Emission:
             else:
                 return
 
-    def _emit_page(self, span: int, page: Page) -> None:
+    def _emit_page(self, project: str, span: int, page: Page) -> None:
         start = 0
         while start < len(page.rows):
             end = start + self._permitted(len(page.rows) - start)
             last = page.rows[end - 1]
             checkpoint = Checkpoint(page.checkpoint.partition, last.key)
-            self._send(page.rows[start:end], Cursor(last.project, span, checkpoint))
+            self._send(page.rows[start:end], Cursor(project, span, checkpoint))
             start = end
+        self._pass_over(Cursor(project, span, page.checkpoint))
+
+    def _pass_over(self, cursor: Cursor) -> None:
+        """Up to there nothing is left to send. The cursor gets there with what is on its way, never
+        before it."""
+        if self._sent:
+            self._sent[-1] = replace(self._sent[-1], cursor=cursor)
+        else:
+            self._cursor = cursor
+        self._collect()
+        self._tending.tick()
 
     def _permitted(self, wanted: int) -> int:
         self._tending.tick()

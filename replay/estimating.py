@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from feed.event import HOUR_MS
 from replay.domain import Rate, Source
 from replay.rows import windows
-from warehouse.ports import EventStore, HourCount, ScanWindow
+from warehouse.ports import EventStore, HourCount, Row, ScanWindow
 
 SAMPLED_HOURS = 8
 SAMPLED_ROWS = 100
@@ -109,16 +110,21 @@ def count_hours(
 ) -> Iterator[HourCount]:
     """Counts by hour and event, ascending; an hour that several spans touch comes once. Raises as
     `estimate`."""
+
     held: dict[str, HourCount] = {}
     for window in windows(source):
-        for found in store.hours(window):
-            if not go_on():
-                raise EstimateStopped
+        _ask(go_on)  # thousands of spans may hold nothing
+        for found in store.hours(window, tick=partial(_ask, go_on)):
             if held and next(iter(held.values())).hour_ms != found.hour_ms:
                 yield from held.values()
                 held = {}
             held[found.event] = _sum(held.get(found.event), found)
     yield from held.values()
+
+
+def _ask(go_on: Callable[[], bool]) -> None:
+    if not go_on():
+        raise EstimateStopped
 
 
 def _sum(one: HourCount | None, other: HourCount) -> HourCount:
@@ -156,13 +162,7 @@ def _last_ms(store: EventStore, source: Source, hour_ms: int, go_on: Callable[[]
 def _has_event(
     store: EventStore, source: Source, start_ms: int, end_ms: int, go_on: Callable[[], bool]
 ) -> bool:
-    if not go_on():
-        raise EstimateStopped
-    page_rows = FILTERED_PAGE_ROWS if source.events else 1
-    return any(
-        next(iter(store.scan(part, page_rows=page_rows)), None) is not None
-        for part in _clipped(source, start_ms, end_ms)
-    )
+    return any(_first_rows(store, part, 1, go_on) for part in _clipped(source, start_ms, end_ms))
 
 
 def _clipped(source: Source, start_ms: int, end_ms: int) -> Iterator[ScanWindow]:
@@ -180,8 +180,17 @@ def _mean_bytes(
     sizes: list[int] = []
     for hour_ms in starts[:: max(1, len(starts) // SAMPLED_HOURS)]:
         for part in _clipped(source, hour_ms, hour_ms + HOUR_MS):
-            if not go_on():
-                raise EstimateStopped
-            page = next(iter(store.scan(part, page_rows=SAMPLED_ROWS)), None)
-            sizes += [len(row.record) for row in page.rows] if page else []
+            sizes += [len(row.record) for row in _first_rows(store, part, SAMPLED_ROWS, go_on)]
     return sum(sizes) / len(sizes) if sizes else 0.0
+
+
+def _first_rows(
+    store: EventStore, window: ScanWindow, count: int, go_on: Callable[[], bool]
+) -> Sequence[Row]:
+    """Some of the first rows, at most `count`; none where there are none."""
+    page_rows = FILTERED_PAGE_ROWS if window.events else count
+    for page in store.scan(window, page_rows=page_rows):
+        _ask(go_on)
+        if page.rows:
+            return page.rows[:count]
+    return ()

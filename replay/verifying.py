@@ -179,6 +179,7 @@ class Verifying:
     def _insist(self, work: Callable[[], T]) -> T:
         """What `work` returns, once every engine that it needs answers."""
         while True:
+            self._tending.tick()  # thousands of projects may hold nothing
             try:
                 return work()
             except StoreBackpressure as exc:

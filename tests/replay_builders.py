@@ -56,13 +56,14 @@ def make_order(
     return orders.Order(source, rate, reason, idempotency_key=idempotency_key)
 
 
-def stop_counting_after(lines: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every preview and creation runs out of time after so many counts by hour and event."""
+def stop_counting_after(hours: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every preview and creation runs out of time once it has so many hours whole: asked before
+    the first, and in each, of which the last is not known to be whole."""
 
     def estimate_in_part(
         store: EventStore, source: Source, *, go_on: Callable[[], bool]
     ) -> estimating.Estimate:
-        left = iter(range(lines))
+        left = iter(range(1 + hours + 1))
         return estimate(store, source, go_on=lambda: next(left, None) is not None)
 
     monkeypatch.setattr(estimating, "estimate", estimate_in_part)

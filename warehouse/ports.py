@@ -6,9 +6,12 @@ stays, whatever the order of the writes; what `append` returned for survives `ki
 process.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+LOOK_ROWS = 10_000
+"""Rows that a store looks at, at most, before whoever asked hears of it, wanted rows or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,8 @@ class Partition(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """Where a scan stands: everything up to and including `last_key` of `partition` was
-    delivered."""
+    """Where a scan stands: everything wanted up to and including `last_key` of `partition` was
+    delivered. No row need have that key."""
 
     partition: Partition
     last_key: bytes
@@ -50,8 +53,8 @@ class ScanWindow:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows in key order within one partition, and the checkpoint that resumes after the last of
-    them."""
+    """Rows in key order within one partition, and the checkpoint that resumes after all that was
+    looked at. Without rows it says how far a scan has come that finds nothing."""
 
     rows: Sequence[Row]
     checkpoint: Checkpoint
@@ -82,7 +85,8 @@ class EventStore(Protocol):
         self, window: ScanWindow, *, after: Checkpoint | None = None, page_rows: int = 1000
     ) -> Iterator[Page]:
         """Pages in order of (partition, key), resumed after a checkpoint; memory is bounded by a
-        page.
+        page. None is later than LOOK_ROWS or `page_rows` rows, whichever is more, after the one
+        before it: where no event has a wanted name, pages without rows come.
 
         Rows that arrive behind the scan's place are not seen. Raises StoreUnavailable between
         pages: resume from
@@ -97,11 +101,14 @@ class EventStore(Protocol):
         """Partitions that may hold events of [start_ms, end_ms), ascending. Raises
         StoreUnavailable."""
 
-    def hours(self, window: ScanWindow) -> Iterator[HourCount]:
+    def hours(
+        self, window: ScanWindow, *, tick: Callable[[], object] = lambda: None
+    ) -> Iterator[HourCount]:
         """Exact counts and hash sums by (hour, event), ascending; hours and names without events
         are absent.
 
-        Raises StoreUnavailable.
+        `tick` is called in every hour, after LOOK_ROWS rows or fewer each time, wanted or not; what
+        it raises ends the count and passes through. Raises StoreUnavailable.
         """
 
     def ensure(self) -> Sequence[str]:

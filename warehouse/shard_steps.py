@@ -58,10 +58,11 @@ def measure(store: EventStore, project: str, *, now_ms: int | None = None) -> Ra
     hours: dict[int, int] = {}
     for hour in store.hours(window):
         hours[hour.hour_ms] = hours.get(hour.hour_ms, 0) + hour.count
-    page = next(store.scan(window, page_rows=SAMPLE_ROWS), None)
-    if page is None:
+    pages = store.scan(window, page_rows=SAMPLE_ROWS)
+    rows = next((page.rows for page in pages if page.rows), ())
+    if not hours or not rows:
         return Rate(0, 0)
-    return Rate(max(hours.values()), sum(len(row.record) for row in page.rows) // len(page.rows))
+    return Rate(max(hours.values()), sum(len(row.record) for row in rows) // len(rows))
 
 
 def needed_shards(rate: Rate) -> int:

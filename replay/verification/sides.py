@@ -8,7 +8,7 @@ from feed.event import first_key_at, key_hash
 from replay.domain import Span
 from replay.verification.comparison import Difference, HourPair, differences, hour_pairs
 from replay.verification.refusals import is_refused
-from timeseries.ports import Entry, SeriesStore
+from timeseries.ports import DocumentHour, Entry, SeriesStore
 from warehouse.ports import Checkpoint, EventStore, Partition, ScanWindow
 
 PAGE_ROWS = 500
@@ -34,13 +34,14 @@ class Sides:
         """Figures by hour, ascending, of what lies in the span; hours without anything are
         absent."""
         window = ScanWindow(self.project, *span)
-        pairs = hour_pairs(
-            self.events.hours(window),
-            self.series.hours(self.project, *span, generation=self.generation),
-        )
-        for pair in pairs:
+        shown = self.series.hours(self.project, *span, generation=self.generation)
+        return hour_pairs(self.events.hours(window, tick=self.tick), self._ticking(shown))
+
+    def _ticking(self, shown: Iterator[DocumentHour]) -> Iterator[DocumentHour]:
+        """The view's store bounds the time of each step itself; an hour may take several."""
+        for figures in shown:
             self.tick()
-            yield pair
+            yield figures
 
     def differences(self, span: Span, *, after: bytes | None) -> Iterator[Difference]:
         """The keys above `after` that differ, ascending, within a span of one hour."""

@@ -212,7 +212,7 @@ def test_of_a_range_that_takes_long_to_count_what_is_known_is_shown(
     pipeline: LocalPipeline, staff: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(pipeline, 30)
-    stop_counting_after(3, monkeypatch)
+    stop_counting_after(1, monkeypatch)
 
     estimate = text_of(staff.get(NEW, ALL))
     confirm = text_of(staff.get(CONFIRM, ALL))

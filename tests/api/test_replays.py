@@ -118,7 +118,7 @@ def test_a_dry_run_that_takes_long_says_what_is_known_by_then(
 ) -> None:
     fill(pipeline, 300)
     source = {"source": {"from": FROM, "to": TO}}
-    stop_counting_after(5, monkeypatch)
+    stop_counting_after(2, monkeypatch)
 
     some = api.ask("post", "/v1/replays?dry_run=1", source).json()
     stop_counting_after(0, monkeypatch)

@@ -103,5 +103,5 @@ def test_a_cancelled_count_ends_as_cancelled(
     assert services.get(draft.id).state == "cancelled"
 
 
-def _away(window: object) -> None:
+def _away(window: object, **_: object) -> None:
     raise StoreUnavailable("the warehouse is away", retry_after_s=0.01)

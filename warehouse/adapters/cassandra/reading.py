@@ -2,7 +2,7 @@
 Cassandra between pages, so that a scan can stop and go on anywhere."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from warehouse.ports import Checkpoint, HourCount, Page, Partition, Row, ScanWin
 from warehouse.shards import ShardPlans
 
 COUNT_ROWS = 5_000
-"""Rows a page of a count: keys and names alone."""
+"""Rows a page of a count, at most LOOK_ROWS: keys and names alone."""
 KEYS_A_QUERY = 100
 _build_row = compile_builder(Row)
 LAST_HOUR_MS = LAST_KEY_MS // HOUR_MS * HOUR_MS
@@ -42,16 +42,17 @@ class Reader:
         """See `EventStore.scan`."""
         project, wanted = window.project, window.events
         for span in self._spans(window, after):
+            last_key = span.first
             for found in self._pages("select_rows", project, span, page_rows):
+                last_key = found[-1][0] if found else last_key
                 rows = [
                     _build_row(project, key, event, version, record)
                     for key, event, record, version in found
                     if not wanted or event in wanted
                 ]
-                if rows:
-                    yield Page(rows, Checkpoint(span.partition, rows[-1].key))
+                yield Page(rows, Checkpoint(span.partition, last_key))
 
-    def hours(self, window: ScanWindow) -> Iterator[HourCount]:
+    def hours(self, window: ScanWindow, tick: Callable[[], object]) -> Iterator[HourCount]:
         """See `EventStore.hours`: an hour's shards are added up, and given when all are counted."""
         hour_ms, counts = -1, _no_counts()
         for span in self._spans(window, None):
@@ -59,6 +60,7 @@ class Reader:
                 yield from _hour_counts(hour_ms, counts)
                 hour_ms, counts = span.partition.hour_ms, _no_counts()
             for found in self._pages("select_names", window.project, span, COUNT_ROWS):
+                tick()
                 for key, event, version in found:
                     if not window.events or event in window.events:
                         count = counts[event]

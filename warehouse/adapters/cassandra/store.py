@@ -1,6 +1,6 @@
 """The port's methods, and the URL's options."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from warehouse.adapters.cassandra.appending import Appender
@@ -43,9 +43,11 @@ class CassandraEventStore:
         """See the port."""
         return list(self._reader.partitions(project, start_ms, end_ms))
 
-    def hours(self, window: ScanWindow) -> Iterator[HourCount]:
+    def hours(
+        self, window: ScanWindow, *, tick: Callable[[], object] = lambda: None
+    ) -> Iterator[HourCount]:
         """See the port: counted from the events."""
-        return self._reader.hours(window)
+        return self._reader.hours(window, tick)
 
     def ensure(self) -> Sequence[str]:
         """See the port. Raises UnsafeStore, StoreUnavailable."""

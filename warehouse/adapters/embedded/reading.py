@@ -8,7 +8,7 @@ from typing import Any
 from feed.event import HOUR_MS
 from feed.sqlite import Connection, reading
 from warehouse.adapters.embedded.schema import join_key, split_key
-from warehouse.ports import Checkpoint, Page, Partition, Row, ScanWindow
+from warehouse.ports import LOOK_ROWS, Checkpoint, Page, Partition, Row, ScanWindow
 
 Place = tuple[int, bytes]
 """Time and tail of a key after which to read on; a tail of b"" lies before every key of its
@@ -21,11 +21,19 @@ _NEXT_TIME = f"""
 SELECT time_ms FROM placed WHERE project_id = {_PROJECT}
 AND (time_ms, tail) > (?2, ?3) AND time_ms < ?4 ORDER BY time_ms LIMIT 1
 """  # noqa: S608
+_NTH = f"""
+SELECT time_ms, tail FROM placed WHERE project_id = {_PROJECT}
+AND (time_ms, tail) > (?2, ?3) AND time_ms < ?4 ORDER BY time_ms, tail LIMIT 1 OFFSET ?5 - 1
+"""  # noqa: S608
+_LAST = f"""
+SELECT time_ms, tail FROM placed WHERE project_id = {_PROJECT}
+AND (time_ms, tail) > (?2, ?3) AND time_ms < ?4 ORDER BY time_ms DESC, tail DESC LIMIT 1
+"""  # noqa: S608
 _PAGE = f"""
 SELECT time_ms, tail, names.name, version, record
 FROM placed JOIN records ON records.id = record_id JOIN names ON names.id = name_id
-WHERE project_id = {_PROJECT} AND (time_ms, tail) > (?2, ?3) AND time_ms < ?4 {{named}}
-ORDER BY time_ms, tail LIMIT ?5
+WHERE project_id = {_PROJECT} AND (time_ms, tail) > (?2, ?3) AND (time_ms, tail) <= (?4, ?5)
+{{named}} ORDER BY time_ms, tail LIMIT ?6
 """  # noqa: S608
 _ROW = f"""
 SELECT names.name, version, record
@@ -34,8 +42,9 @@ WHERE project_id = {_PROJECT} AND time_ms = ?2 AND tail = ?3
 """  # noqa: S608
 _COUNT = f"""
 SELECT (SELECT name FROM names WHERE id = name_id), count(*), sum(hash24)
-FROM placed WHERE project_id = {_PROJECT} AND time_ms >= ?2 AND time_ms < ?3 {{named}}
-GROUP BY name_id
+FROM placed
+WHERE project_id = {_PROJECT} AND (time_ms, tail) > (?2, ?3) AND (time_ms, tail) <= (?4, ?5)
+{{named}} GROUP BY name_id
 """  # noqa: S608
 
 
@@ -48,16 +57,18 @@ def first_place(window: ScanWindow, after: Checkpoint | None) -> Place:
 def next_page(
     connection: Connection, window: ScanWindow, place: Place, page_rows: int
 ) -> Page | None:
-    """The next page that has a row, None at the window's end."""
-    while True:
-        hour_ms = _next_hour(connection, window.project, place, window.end_ms)
-        if hour_ms is None:
-            return None
-        end_ms = min(hour_ms + HOUR_MS, window.end_ms)
-        rows = _page_rows(connection, window, place, end_ms, page_rows)
-        if rows:
-            return Page(rows, Checkpoint(Partition(hour_ms, 0), rows[-1].key))
-        place = end_ms, b""
+    """The next page, None at the window's end."""
+    hour_ms = _next_hour(connection, window.project, place, window.end_ms)
+    if hour_ms is None:
+        return None
+    end_ms = min(hour_ms + HOUR_MS, window.end_ms)
+    if not window.events:
+        rows = _page_rows(connection, window, place, (end_ms, b""), page_rows)
+        return Page(rows, Checkpoint(Partition(hour_ms, 0), rows[-1].key))
+    last = _last_looked_at(connection, window.project, place, end_ms)
+    rows = _page_rows(connection, window, place, last, page_rows)
+    last_key = rows[-1].key if len(rows) == page_rows else join_key(*last)
+    return Page(rows, Checkpoint(Partition(hour_ms, 0), last_key))
 
 
 def _next_hour(connection: Connection, project: str, place: Place, end_ms: int) -> int | None:
@@ -65,11 +76,26 @@ def _next_hour(connection: Connection, project: str, place: Place, end_ms: int) 
     return None if found is None else found - found % HOUR_MS
 
 
+def _nth(connection: Connection, project: str, place: Place, end_ms: int) -> Place | None:
+    """The place of the last of the next LOOK_ROWS events before `end_ms`; None of fewer."""
+    found: Place | None = connection.execute(_NTH, (project, *place, end_ms, LOOK_ROWS)).get
+    return found
+
+
+def _last_looked_at(connection: Connection, project: str, place: Place, end_ms: int) -> Place:
+    """The place of the last of the next LOOK_ROWS events before `end_ms`, of fewer if there are
+    fewer; there is one."""
+    last = _nth(connection, project, place, end_ms)
+    if last is None:
+        last = connection.execute(_LAST, (project, *place, end_ms)).get
+    return last
+
+
 def _page_rows(
-    connection: Connection, window: ScanWindow, place: Place, end_ms: int, page_rows: int
+    connection: Connection, window: ScanWindow, place: Place, last: Place, page_rows: int
 ) -> list[Row]:
     project = window.project
-    bindings = (project, *place, end_ms, page_rows)
+    bindings = (project, *place, *last, page_rows)
     found = _all(connection, *_named(_PAGE, bindings, window))
     return [
         Row(project, join_key(time_ms, tail), event, version, record)
@@ -114,8 +140,11 @@ def hours_with_events(
 
 
 def count(
-    connection: Connection, window: ScanWindow, start_ms: int, end_ms: int
-) -> Mapping[str, tuple[int, int]]:
-    """By event name, over times in [start_ms, end_ms): how many, and the sum of their hashes."""
-    found = _all(connection, *_named(_COUNT, (window.project, start_ms, end_ms), window))
-    return {event: (number, hash_sum) for event, number, hash_sum in found}
+    connection: Connection, window: ScanWindow, place: Place, end_ms: int
+) -> tuple[list[tuple[str, int, int]], Place | None]:
+    """Of the next LOOK_ROWS events before `end_ms`, by name: how many, and the sum of their hashes;
+    and the place to go on from, None at the end."""
+    next_place = _nth(connection, window.project, place, end_ms)
+    last = next_place or (end_ms, b"")
+    found = _all(connection, *_named(_COUNT, (window.project, *place, *last), window))
+    return found, next_place

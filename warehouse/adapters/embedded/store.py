@@ -1,6 +1,7 @@
 """The EventStore port on one SQLite file: what a caller sees, and the options it takes."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from feed.errors import WrongOption
@@ -56,12 +57,22 @@ class EmbeddedEventStore:
             hours = reading.hours_with_events(connection, project, start_ms, end_ms)
         return [Partition(hour_ms, 0) for hour_ms in hours]
 
-    def hours(self, window: ScanWindow) -> Iterator[HourCount]:
-        """See the port: counted from the events, an hour at a time."""
+    def hours(
+        self, window: ScanWindow, *, tick: Callable[[], object] = lambda: None
+    ) -> Iterator[HourCount]:
+        """See the port: counted from the events, an hour at a time. No connection is held while
+        `tick` is called."""
         for hour_ms, _ in self.partitions(window.project, window.start_ms, window.end_ms):
-            span = max(hour_ms, window.start_ms), min(hour_ms + HOUR_MS, window.end_ms)
-            with self._file.lent() as connection:
-                counts = reading.count(connection, window, *span)
+            place: reading.Place | None = (max(hour_ms, window.start_ms), b"")
+            end_ms = min(hour_ms + HOUR_MS, window.end_ms)
+            counts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+            while place is not None:
+                with self._file.lent() as connection:
+                    found, place = reading.count(connection, window, place, end_ms)
+                tick()
+                for event, count, hash_sum in found:
+                    counts[event][0] += count
+                    counts[event][1] += hash_sum
             for event, (count, hash_sum) in sorted(counts.items()):
                 yield HourCount(hour_ms, event, count, hash_sum)
 

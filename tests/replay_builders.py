@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from django.core.management import call_command
 
+from feed.clock import Clock
 from feed.event import Event
 from replay import estimating, orders, services
 from replay.domain import Rate, Source, Span
@@ -75,10 +76,12 @@ def started(pipeline: LocalPipeline, order: orders.Order | None = None) -> Repla
     return services.start(row.id, ANNA)
 
 
-def make_replayer(pipeline: LocalPipeline, stop: threading.Event | None = None) -> Replayer:
+def make_replayer(
+    pipeline: LocalPipeline, stop: threading.Event | None = None, *, clock: Clock | None = None
+) -> Replayer:
     """A replayer of this process."""
     stop = stop or threading.Event()
-    return Replayer(pipeline.feed, pipeline.events, pipeline.series, stop=stop)
+    return Replayer(pipeline.feed, pipeline.events, pipeline.series, stop=stop, clock=clock)
 
 
 def run_to_the_end(pipeline: LocalPipeline) -> None:

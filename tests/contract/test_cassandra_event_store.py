@@ -21,6 +21,7 @@ from tests.contract.event_store_contract import (
     spread,
     window_of,
 )
+from tests.contract.event_store_looks_contract import EventStoreLooksContract
 from tests.stack import free_port
 from warehouse.adapters.cassandra import CassandraEventStore
 from warehouse.adapters.cassandra.batches import routing_key
@@ -56,7 +57,7 @@ def run_cql(store: CassandraEventStore, *statements: str) -> list[Any]:
     return found
 
 
-class TestCassandraEventStore(EventStoreContract):
+class TestCassandraEventStore(EventStoreContract, EventStoreLooksContract):
     @pytest.fixture
     def store(self, keyspace: Keyspace) -> Iterator[CassandraEventStore]:
         opened = keyspace.open()

@@ -17,6 +17,7 @@ from tests.contract.event_store_contract import (
     spread,
     window_of,
 )
+from tests.contract.event_store_looks_contract import EventStoreLooksContract
 from warehouse.adapters.embedded import EmbeddedEventStore, open_event_store
 from warehouse.adapters.embedded import file as store_file
 from warehouse.errors import StoreBackpressure, StoreUnavailable
@@ -38,7 +39,7 @@ def events_file(data_dir: Path) -> Path:
     return data_dir / "warehouse" / "events.sqlite3"
 
 
-class TestEmbeddedEventStore(EventStoreContract):
+class TestEmbeddedEventStore(EventStoreContract, EventStoreLooksContract):
     @pytest.fixture
     def store(self, data_dir: Path) -> Iterator[EmbeddedEventStore]:
         opened = open_event_store("embedded:", {}, data_dir)

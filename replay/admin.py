@@ -14,7 +14,7 @@ from replay import admin_words as words
 from replay.admin_detail import DetailPages
 from replay.admin_order import OrderPages
 from replay.admin_site import REQUEST, may_see
-from replay.domain import FINAL, Mode, Move, State, Worker
+from replay.domain import FINAL, WORKED_ON, Mode, Move, State, Worker
 from replay.models import Replay
 from replay.reports import worker_of
 from replay.services import CLOCK
@@ -146,8 +146,12 @@ class ReplayAdmin(Pages):
     @admin.display(description="state", ordering="state")
     def status(self, row: Replay) -> SafeString:
         """Or what matters more."""
-        is_lost = worker_of(row, now_ms=CLOCK.now_ms()) is Worker.LOST
-        words_of_it = "stalled, will resume" if is_lost else words.state_name(State(row.state))
+        state = State(row.state)
+        worker, words_of_it = worker_of(row, now_ms=CLOCK.now_ms()), words.state_name(state)
+        if worker is Worker.LOST:
+            words_of_it = "stalled, will resume"
+        elif worker is None and state in WORKED_ON:
+            words_of_it += ", waits for a replayer"
         return format_html(
             '<span class="weir-state" data-state="{}">{}</span>', row.state, words_of_it
         )

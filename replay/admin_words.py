@@ -7,14 +7,15 @@ from typing import Any
 from feed.event import LAST_KEY_MS
 from replay.bars import DAY_MS
 from replay.domain import (
+    EMITTED_AT_LEAST,
     FINAL,
     GENERATION_DIFFERS,
-    THROTTLE_WORDS,
     Mode,
     Move,
     State,
     Throttle,
     Worker,
+    throttle_words,
 )
 from replay.models import Replay, ReplayLogEntry
 from replay.reports import Report
@@ -42,6 +43,7 @@ _REBUILD_WORDS = {
     "one that was ready stays",
 }
 _DIFFERS_WORDS = "all was projected, and differs from the warehouse; a retry emits all of it anew"
+_THROTTLED = (State.ESTIMATING, State.RUNNING, State.DRAINING, State.VERIFYING)
 _EMITTED = FINAL - {State.CANCELLED} | {State.DRAINING, State.VERIFYING}
 MOVE_WORDS = {
     Move.ESTIMATE: "Count",
@@ -79,7 +81,7 @@ def facts(found: Report) -> dict[str, str]:
         "worker": _worker(found),
         "throttled": _throttled(found),
         "error": f"{row.error_code}: {row.error_detail}" if row.error_code else "",
-        "emitted": of(row.emitted, row.estimated),
+        "emitted": _emitted(row),
         "projected": of(row.projected, row.estimated),
         "estimated": "not counted yet" if row.estimated is None else count(row.estimated),
         "eps": f"{row.eps:,.0f} a second" if state is State.RUNNING and row.eps else "–",
@@ -178,19 +180,29 @@ def _source(row: Replay) -> dict[str, str]:
     }
 
 
+def _emitted(row: Replay) -> str:
+    at_least = "at least " if row.error_code == EMITTED_AT_LEAST else ""
+    return at_least + of(row.emitted, row.estimated)
+
+
 def _worker(found: Report) -> str:
     if found.worker is Worker.LOST:
         return "Stalled, will resume: its replayer is gone, and another goes on where it stood."
     if found.worker is Worker.ALIVE:
         return "A replayer works on it."
+    if found.is_waiting:
+        return (
+            "It waits for a replayer: start one with manage.py run_replayer, unless one works on "
+            "another replay."
+        )
     return ""
 
 
 def _throttled(found: Report) -> str:
-    name = found.row.throttled_by
-    if not name or State(found.row.state) not in (State.RUNNING, State.VERIFYING):
+    name, state = found.row.throttled_by, State(found.row.state)
+    if not name or state not in _THROTTLED:
         return ""
-    return f"Speed: {THROTTLE_WORDS[Throttle(name)]}."
+    return f"Speed: {throttle_words(Throttle(name), state)}."
 
 
 def _eta(found: Report) -> str:

@@ -3,17 +3,20 @@ say that it is done; a rebuild is verified then."""
 
 from contextlib import suppress
 
+from django.db import transaction
 from django.db.models import QuerySet
 
 from feed.clock import Clock
 from feed.errors import FeedError
 from feed.fences import count_refusals
 from feed.ports import Feed
+from feed.topics import Group
 from replay import journal, progress
-from replay.domain import Mode, State
+from replay.domain import Mode, State, Throttle
 from replay.journal import Actor
 from replay.models import Replay
-from replay.tending import history_positions
+from replay.pacing import SLOW_ABOVE_S
+from replay.tending import history_positions, live_lag_s
 from timeseries.errors import SeriesBackpressure
 from timeseries.lifecycle import finish_drops
 
@@ -37,14 +40,33 @@ def _note_projected(feed: Feed, actor: Actor, *, clock: Clock) -> None:
         committed = history_positions(feed)
     except FeedError:
         return
+    is_draining = any(row.state == State.DRAINING.value for row in rows)
+    cause = _held_back_by(feed, now_ms=clock.now_ms()) if is_draining else ""
     for row in rows:
         stands = progress.standing(
             progress.from_json(row.marks), committed, projected=row.projected
         )
         if row.state == State.DRAINING.value and not stands.pending:
             _drained(row, stands.projected, actor, now_ms=clock.now_ms())
-        elif stands.projected != row.projected:
-            _as_seen(row).update(projected=stands.projected, marks=progress.as_json(stands.pending))
+            continue
+        throttled_by = cause if row.state == State.DRAINING.value else row.throttled_by
+        if (stands.projected, throttled_by) != (row.projected, row.throttled_by):
+            _as_seen(row).update(
+                projected=stands.projected,
+                marks=progress.as_json(stands.pending),
+                throttled_by=throttled_by,
+            )
+
+
+def _held_back_by(feed: Feed, *, now_ms: int) -> str:
+    """What keeps the projector from history, empty for nothing."""
+    try:
+        if not feed.has_members(Group.PROJECTOR_HISTORY):
+            return Throttle.PROJECTOR.value
+        is_live_behind = live_lag_s(feed, now_ms=now_ms) > SLOW_ABOVE_S
+    except FeedError:
+        return Throttle.FEED.value
+    return Throttle.LIVE_LAG.value if is_live_behind else ""
 
 
 def _as_seen(row: Replay) -> "QuerySet[Replay]":
@@ -57,21 +79,22 @@ def _drained(row: Replay, projected: int, actor: Actor, *, now_ms: int) -> None:
     is_rebuild = row.mode == Mode.NEW_GENERATION.value
     if is_rebuild:
         after = State.VERIFYING
-    done = _as_seen(row).update(
-        state=after.value,
-        projected=projected,
-        marks=[],
-        finished_at_ms=None if is_rebuild else now_ms,
-    )
-    if done:
-        detail = f"{row.emitted} events emitted, {refused} refused by the view"
-        journal.note(
-            *(row.id, actor, "work" if is_rebuild else "complete"),
-            at_ms=now_ms,
-            before=State.DRAINING,
-            after=after,
-            detail=detail,
+    with transaction.atomic():
+        done = _as_seen(row).update(
+            state=after.value,
+            projected=projected,
+            marks=[],
+            throttled_by="",
+            finished_at_ms=None if is_rebuild else now_ms,
         )
+        if done:
+            journal.note(
+                *(row.id, actor, "work" if is_rebuild else "complete"),
+                at_ms=now_ms,
+                before=State.DRAINING,
+                after=after,
+                detail=f"{row.emitted} events emitted, {refused} refused by the view",
+            )
 
 
 def ended(row: Replay) -> tuple[State, int]:

@@ -14,6 +14,8 @@ MAX_EPS = 1_000_000
 DEFAULT_MAX_EPS = 2_000
 GENERATION_DIFFERS = "generation_differs"
 """The code of a rebuild that was verified and is not what the warehouse holds."""
+EMITTED_AT_LEAST = "emitted_at_least"
+"""The code of a cancelled replay that may have emitted more than it says."""
 ID_CHARS = 32
 _TIME_DIGITS = 12
 
@@ -88,7 +90,7 @@ THROTTLE_WORDS: Mapping[Throttle, str] = {
     Throttle.RATE: "as fast as its rate allows",
     Throttle.LIVE_LAG: "slower, since live events wait",
     Throttle.PROJECTION: "the projector is 30 seconds of work behind it",
-    Throttle.FEED: "the feed takes no records now",
+    Throttle.FEED: "the feed does not answer, or takes no records now",
     Throttle.WAREHOUSE: "the warehouse does not answer",
     Throttle.VIEW: "the view does not answer",
     Throttle.PINS: "no projector has said yet, for every partition, from where it writes the new "
@@ -97,9 +99,22 @@ THROTTLE_WORDS: Mapping[Throttle, str] = {
     Throttle.PROJECTOR: "the projector has not shown yet what the feed holds",
 }
 
+DRAINING_WORDS: Mapping[Throttle, str] = {
+    Throttle.PROJECTOR: "waits for a projector: none runs",
+    Throttle.LIVE_LAG: "live events come first",
+}
+"""What of these is said otherwise once all is emitted."""
+
+
+def throttle_words(throttle: Throttle, state: State) -> str:
+    """Why a replay in this state is not faster."""
+    words = DRAINING_WORDS if state is State.DRAINING else THROTTLE_WORDS
+    return words.get(throttle, THROTTLE_WORDS[throttle])
+
 
 class Worker(StrEnum):
-    """Whether a replayer that lives works on it; lost: stalled, and another goes on."""
+    """Whether a replayer that lives works on it; lost: it held the replay and died, another goes
+    on."""
 
     ALIVE = "alive"
     LOST = "lost"

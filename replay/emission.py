@@ -7,7 +7,10 @@ Memory is bounded: a page, and what is on its way to the feed.
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+
+from django.db import DatabaseError, InterfaceError
 
 from feed import metrics
 from feed.clock import Clock
@@ -17,8 +20,9 @@ from feed.fences import Origin
 from feed.ports import Feed, OutgoingRecord
 from feed.ticket import Logged, Ticket
 from feed.topics import Group, Topic
-from replay import leases, progress
+from replay import cancelling, leases, progress
 from replay.domain import Source, State, Throttle
+from replay.errors import LeaseLost
 from replay.leases import Lease
 from replay.models import Replay
 from replay.pacing import MovingRate, Pace
@@ -47,6 +51,11 @@ class _Sent:
     count: int
     size_bytes: int
 
+    def logged_count(self) -> int:
+        """How many are acknowledged by now: `records` are those that were not at the last try."""
+        now = sum(isinstance(outcome, Logged) for outcome in self.ticket.outcomes())
+        return self.count - len(self.records) + now
+
 
 class Emission:
     """Emits a claimed replay from its cursor on. Used from one thread, once."""
@@ -69,6 +78,7 @@ class Emission:
         self._headers = Origin(lease.replay, lease.epoch, row.generation).headers()
         self._emitted, self._projected = row.emitted, row.projected
         self._read = row.emitted
+        self._is_taken_over = bool(row.worker)  # what that one did last is not known
         self._marks = progress.from_json(row.marks)
         self._positions = dict(self._marks[-1].positions) if self._marks else {}
         self._sent: deque[_Sent] = deque()
@@ -96,8 +106,15 @@ class Emission:
                 self._settle_oldest()
         except Interrupted:
             return self._let_go()
+        except LeaseLost:
+            raise
+        except Exception as exc:
+            self._save_at_failure(exc)
+            raise
         reach("replay.before_drain")
-        if leases.move(self._lease, State.RUNNING, State.DRAINING, **self._columns()):
+        now_ms = self._clock.now_ms()
+        columns = self._columns()
+        if leases.move(self._lease, State.RUNNING, State.DRAINING, now_ms=now_ms, changes=columns):
             return State.DRAINING
         return self._let_go()
 
@@ -244,8 +261,8 @@ class Emission:
                 self._marks, history_positions(self._feed), projected=self._projected
             )
             lag_s = live_lag_s(self._feed, now_ms=self._clock.now_ms())
-            is_followed = self._waits_for_projector or bool(
-                self._feed.members(Group.PROJECTOR_HISTORY)
+            is_followed = self._waits_for_projector or self._feed.has_members(
+                Group.PROJECTOR_HISTORY
             )
         except FeedError:
             return  # it is away: publishing waits for it
@@ -260,17 +277,38 @@ class Emission:
 
     def _let_go(self) -> State:
         """Count what is acknowledged in time, save, and leave the replay to whoever comes next."""
-        until_s = self._clock.monotonic_s() + LET_GO_S
-        while self._sent:
-            left_s = until_s - self._clock.monotonic_s()
-            if left_s <= 0 or not self._sent[0].ticket.wait(timeout_s=left_s):
-                break
-            if not all(isinstance(each, Logged) for each in self._sent[0].ticket.outcomes()):
-                break
-            self._settle_oldest()
+        self._settle_in_time()
         columns = self._columns() | {"throttled_by": "", "eps": 0.0}
+        is_exact = not self._sent and not self._is_taken_over
+        detail, last = cancelling.emitted(self._acknowledged(), is_exact=is_exact)
         now_ms = self._clock.now_ms()
-        done = {"finished_at_ms": now_ms}
-        if leases.move(self._lease, State.CANCELLING, State.CANCELLED, **columns, **done):
+        if leases.move(
+            self._lease,
+            State.CANCELLING,
+            State.CANCELLED,
+            now_ms=now_ms,
+            detail=detail,
+            changes=columns | last,
+        ):
             return State.CANCELLED
         return State(leases.release(self._lease, now_ms=now_ms, **columns).state)
+
+    def _save_at_failure(self, error: Exception) -> None:
+        """What is acknowledged stays counted; the error itself is the caller's."""
+        self._settle_in_time()
+        if self._sent:
+            error.add_note(f"at least {self._acknowledged()} events were emitted")
+        with suppress(LeaseLost, DatabaseError, InterfaceError):  # the first error tells more
+            leases.save(self._lease, now_ms=self._clock.now_ms(), **self._columns())
+
+    def _settle_in_time(self) -> None:
+        """Wait for what is on its way, so long; what stays in `_sent` is not acknowledged whole."""
+        until_s = self._clock.monotonic_s() + LET_GO_S
+        for sent in self._sent:
+            sent.ticket.wait(timeout_s=max(0.0, until_s - self._clock.monotonic_s()))
+        while self._sent and self._sent[0].logged_count() == self._sent[0].count:
+            self._settle_oldest()
+
+    def _acknowledged(self) -> int:
+        """Also past the cursor: of what is not acknowledged whole, that which is."""
+        return self._emitted + sum(sent.logged_count() for sent in self._sent)

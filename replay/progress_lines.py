@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TextIO
 
-from replay.domain import FINAL, THROTTLE_WORDS, State, Throttle, Worker
+from replay.domain import FINAL, State, Throttle, Worker, throttle_words
 from replay.reports import Report
 from replay.serializers import replay_as_json
 
@@ -54,8 +54,10 @@ def bar(found: Report) -> str:
         parts.append(f"until {datetime.fromtimestamp(found.eta_ms / 1000, UTC):%H:%M:%S} UTC")
     if found.worker is Worker.LOST:
         parts.append("stalled, will resume: no replayer works on it")
-    elif row.throttled_by:
-        parts.append(THROTTLE_WORDS[Throttle(row.throttled_by)])
+    elif found.is_waiting:
+        parts.append("waits for a replayer: none works on it")
+    if row.throttled_by and found.worker is not Worker.LOST:
+        parts.append(throttle_words(Throttle(row.throttled_by), State(row.state)))
     if row.error_detail:
         parts.append(row.error_detail)
     return "  ".join(parts)

@@ -11,7 +11,6 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
 
 from django.db import InterfaceError, OperationalError, transaction
 
@@ -21,8 +20,9 @@ from feed.errors import Backpressure
 from feed.fences import Origin, fence
 from feed.ports import Feed
 from feed.topics import Topic
-from replay import completion, journal, leases
-from replay.domain import GENERATION_DIFFERS, WORKED_ON, State
+from replay import completion, leases
+from replay.cancelling import emitted_of_left
+from replay.domain import GENERATION_DIFFERS, WORKED_ON, State, Throttle
 from replay.emission import Emission
 from replay.errors import LeaseLost
 from replay.estimating import EstimateStopped, Total, estimate_all
@@ -32,7 +32,7 @@ from replay.leases import Lease
 from replay.models import Replay
 from replay.orders import estimate_columns
 from replay.rows import sources_of
-from replay.tending import Interrupted, Tending, Unattended
+from replay.tending import Held, Interrupted, Tending, Unattended
 from replay.verifying import Findings, Verifying
 from timeseries.lifecycle import mark_ready
 from timeseries.ports import SeriesStore
@@ -44,13 +44,6 @@ MAX_NAME_CHARS = 100
 INTERNAL_ERROR = "internal_error"
 
 logger = logging.getLogger(__name__)
-
-
-class _Left(NamedTuple):
-    """How a replay was left, and what is to be said of it."""
-
-    state: State
-    detail: str = ""
 
 
 class Replayer:
@@ -94,9 +87,8 @@ class Replayer:
     def _work(self, row: Replay) -> None:
         reach("replay.after_claim")
         lease = Lease(row.id, self._actor.name, row.epoch)
-        before = State(row.state)
         try:
-            left = self._work_in_state(row, lease)
+            self._work_in_state(row, lease)
         except LeaseLost as exc:
             logger.warning("%s", exc, extra={"action": "lease_lost", "replay": row.id})
         except Unattended as exc:
@@ -109,22 +101,19 @@ class Replayer:
             raise
         else:
             self._note_progress()
-            self._note(row.id, before, left)
 
-    def _work_in_state(self, row: Replay, lease: Lease) -> _Left:
+    def _work_in_state(self, row: Replay, lease: Lease) -> None:
         match State(row.state):
-            case State.CANCELLING:  # whoever worked on it died before it could say so
-                now_ms = self._clock.now_ms()
-                leases.move(lease, State.CANCELLING, State.CANCELLED, finished_at_ms=now_ms)
-                return _Left(State.CANCELLED)
+            case State.CANCELLING:  # whoever worked on it did not come to say so
+                self._let_go(row, lease)
             case State.ESTIMATING:
-                return _Left(self._count(row, lease))
+                self._count(row, lease)
             case State.VERIFYING:
-                return self._verify(row, lease)
+                self._verify(row, lease)
             case _:
-                return _Left(self._emit(row, lease))
+                self._emit(row, lease)
 
-    def _emit(self, row: Replay, lease: Lease) -> State:
+    def _emit(self, row: Replay, lease: Lease) -> None:
         if row.generation is not None:
             gate = Gate(
                 *(lease, row.generation),
@@ -136,7 +125,8 @@ class Replayer:
             try:
                 gate.wait()
             except Interrupted:
-                return self._let_go(lease)
+                self._let_go(row, lease)
+                return
             reach("replay.after_gate")
         ends = {part: bound.end for part, bound in self._feed.bounds(Topic.HISTORY).items()}
         fence(Origin(lease.replay, lease.epoch, row.generation), ends)
@@ -149,10 +139,16 @@ class Replayer:
             clock=self._clock,
             waits_for_projector=not self._once,
         )
-        return emission.run()
+        emission.run()
 
-    def _count(self, row: Replay, lease: Lease) -> State:
-        tending = Tending(lease, State.ESTIMATING, stop=self._stop, clock=self._clock)
+    def _count(self, row: Replay, lease: Lease) -> None:
+        held = Held(self._clock.monotonic_s)
+        tending = Tending(
+            *(lease, State.ESTIMATING),
+            stop=self._stop,
+            clock=self._clock,
+            columns=lambda: {"throttled_by": held.tell()},
+        )
 
         def go_on() -> bool:
             tending.tick()
@@ -161,34 +157,44 @@ class Replayer:
         try:
             found = estimate_all(self._store, sources_of(row), go_on=go_on)
         except (Interrupted, EstimateStopped):
-            return self._let_go(lease)
+            self._let_go(row, lease)
         except StoreBackpressure as exc:
-            return self._wait_for_store(lease, tending, exc)
-        return self._counted(row, lease, found)
+            held.note(Throttle.WAREHOUSE, exc.retry_after_s)
+            self._wait_for_store(lease, tending, exc)
+        else:
+            self._counted(row, lease, found)
 
-    def _counted(self, row: Replay, lease: Lease, found: Total) -> State:
+    def _counted(self, row: Replay, lease: Lease, found: Total) -> None:
         after = State.READY if row.started_at_ms is None else State.RUNNING
         changes: dict[str, object] = dict(estimate_columns(found))
         if not found.count and row.generation is None:
             after = State.COMPLETED
-            changes["finished_at_ms"] = self._clock.now_ms()
-        if leases.move(lease, State.ESTIMATING, after, **changes):
-            return after
-        return State(leases.release(lease, now_ms=self._clock.now_ms()).state)
+        now_ms = self._clock.now_ms()
+        if not leases.move(lease, State.ESTIMATING, after, now_ms=now_ms, changes=changes):
+            leases.release(lease, now_ms=now_ms)
 
-    def _wait_for_store(self, lease: Lease, tending: Tending, reason: StoreBackpressure) -> State:
+    def _wait_for_store(self, lease: Lease, tending: Tending, reason: StoreBackpressure) -> None:
         """Keep the replay for as long as the warehouse asks; then it is counted from its start."""
         with suppress(Interrupted):
             tending.nap(reason.retry_after_s)
-        return State(leases.release(lease, now_ms=self._clock.now_ms()).state)
-
-    def _let_go(self, lease: Lease) -> State:
         now_ms = self._clock.now_ms()
-        if leases.move(lease, State.CANCELLING, State.CANCELLED, finished_at_ms=now_ms):
-            return State.CANCELLED
-        return State(leases.release(lease, now_ms=now_ms, throttled_by="").state)
+        leases.release(lease, now_ms=now_ms, throttled_by=Throttle.WAREHOUSE.value)
 
-    def _verify(self, row: Replay, lease: Lease) -> _Left:
+    def _let_go(self, row: Replay, lease: Lease) -> None:
+        """Of one that emits nothing now."""
+        detail, columns = emitted_of_left(row)
+        now_ms = self._clock.now_ms()
+        if not leases.move(
+            lease,
+            State.CANCELLING,
+            State.CANCELLED,
+            now_ms=now_ms,
+            detail=detail,
+            changes=columns,
+        ):
+            leases.release(lease, now_ms=now_ms, throttled_by="")
+
+    def _verify(self, row: Replay, lease: Lease) -> None:
         generation = row.generation or 0
         verifying = Verifying(
             *(lease, generation),
@@ -202,44 +208,48 @@ class Replayer:
         try:
             found = verifying.run()
         except Interrupted:
-            return _Left(self._let_go(lease))
-        reach("replay.before_verdict")
-        return self._judged(row, lease, found)
+            self._let_go(row, lease)
+        else:
+            reach("replay.before_verdict")
+            self._judged(row, lease, found)
 
-    def _judged(self, row: Replay, lease: Lease, found: Findings) -> _Left:
+    def _judged(self, row: Replay, lease: Lease, found: Findings) -> None:
         after = State.COMPLETED_WITH_ERRORS if found.refused_count else State.COMPLETED
         detail = found.sentence()
-        changes: dict[str, object] = {"finished_at_ms": self._clock.now_ms()}
+        changes: dict[str, object] = {}
         if found.different:
             after = State.FAILED
-            changes |= {"error_code": GENERATION_DIFFERS, "error_detail": detail}
+            changes = {"error_code": GENERATION_DIFFERS, "error_detail": detail}
+        now_ms = self._clock.now_ms()
         with transaction.atomic():
-            if not leases.move(lease, State.VERIFYING, after, **changes):
-                return _Left(self._let_go(lease))
-            if after is not State.FAILED:
+            if not leases.move(
+                lease,
+                State.VERIFYING,
+                after,
+                now_ms=now_ms,
+                detail=detail,
+                changes=changes,
+            ):
+                self._let_go(row, lease)
+            elif after is not State.FAILED:
                 mark_ready(row.generation or 0)
-        return _Left(after, detail)
 
     def _fail(self, lease: Lease, error: Exception) -> None:
-        """In whatever state it is; a lease that is lost is another's affair."""
-        detail = f"{type(error).__name__}: {error}"
-        changes = {"error_code": INTERNAL_ERROR, "error_detail": detail}
-        finished_at_ms = self._clock.now_ms()
+        """In whatever state it is; a lease that is lost is another's affair. What was cancelled
+        stays so: its records count for nothing, so that no retry could bring them."""
+        notes: list[str] = getattr(error, "__notes__", [])
+        detail = "; ".join([f"{type(error).__name__}: {error}", *notes])
+        now_ms = self._clock.now_ms()
         for before in WORKED_ON:
-            if leases.move(lease, before, State.FAILED, finished_at_ms=finished_at_ms, **changes):
-                self._note(lease.replay, before, _Left(State.FAILED, detail))
-
-    def _note(self, replay: str, before: State, left: _Left) -> None:
-        """What the replayer itself changed; what people changed they have noted."""
-        after, detail = left
-        by_itself = {State.READY, State.RUNNING, State.DRAINING, State.CANCELLED, State.FAILED}
-        by_itself |= {State.COMPLETED, State.COMPLETED_WITH_ERRORS}
-        if before is after or after not in by_itself:
-            return
-        at_ms = self._clock.now_ms()
-        journal.note(
-            *(replay, self._actor, "work"), at_ms=at_ms, before=before, after=after, detail=detail
-        )
+            after = State.CANCELLED if before is State.CANCELLING else State.FAILED
+            leases.move(
+                lease,
+                before,
+                after,
+                now_ms=now_ms,
+                detail=detail,
+                changes={"error_code": INTERNAL_ERROR, "error_detail": detail},
+            )
 
 
 def _name() -> str:

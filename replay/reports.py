@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from feed.fences import count_refusals
 from replay.domain import WORKED_ON, State, Worker
-from replay.leases import LEASE_MS, is_held
+from replay.leases import is_held, is_lost
 from replay.models import Replay
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`worker` is None where none is needed, or none has had the time to come; `eta_ms` is when
+    """`worker` is None where none is needed, or none has come yet; `eta_ms` is when
     the last event will be emitted at the moving average of the rate, None where that says
     nothing."""
 
@@ -19,6 +19,11 @@ class Report:
     worker: Worker | None
     dead_lettered: int
     eta_ms: int | None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is a replayer's turn, and none has come yet."""
+        return self.worker is None and State(self.row.state) in WORKED_ON
 
 
 def report(row: Replay, *, now_ms: int) -> Report:
@@ -41,9 +46,7 @@ def worker_of(row: Replay, *, now_ms: int) -> Worker | None:
         return None
     if is_held(row, now_ms=now_ms):
         return Worker.ALIVE
-    if not row.worker and now_ms < (row.started_at_ms or row.created_at_ms) + LEASE_MS:
-        return None
-    return Worker.LOST
+    return Worker.LOST if is_lost(row, now_ms=now_ms) else None
 
 
 def _eta_ms(row: Replay, now_ms: int) -> int | None:

@@ -72,7 +72,7 @@ class ReplayProgressSerializer(serializers.Serializer[object]):
 
 
 class ReplayErrorSerializer(serializers.Serializer[object]):
-    """Why it failed."""
+    """Why it failed, or what is not known of a cancelled one."""
 
     code = serializers.CharField(source="error_code")
     detail = serializers.CharField(source="error_detail")
@@ -89,7 +89,7 @@ class ReplaySerializer(serializers.Serializer[object]):
     worker = serializers.ChoiceField(
         [worker.value for worker in Worker],
         allow_null=True,
-        help_text="lost: stalled, another goes on; null: none is needed now",
+        help_text="lost: it died, another goes on; null: none is needed, or none has come yet",
     )
     source = ShownSourceSerializer(source="row")  # type: ignore[assignment]  # DRF takes any name
     filter = ShownFilterSerializer(source="row")
@@ -107,7 +107,7 @@ class ReplaySerializer(serializers.Serializer[object]):
     error = serializers.SerializerMethodField()
 
     def get_error(self, found: Report) -> dict[str, str] | None:
-        """Of a failed one."""
+        """Of a failed one; of a cancelled one `emitted_at_least`."""
         return dict(ReplayErrorSerializer(found.row).data) if found.row.error_code else None
 
 

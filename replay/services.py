@@ -11,6 +11,7 @@ from django.db import transaction
 from feed.clock import Clock
 from feed.fences import drop_replay, forget_refusals
 from replay import journal
+from replay.cancelling import emitted_of_left
 from replay.domain import GENERATION_DIFFERS, LEGAL, MAX_EPS, Move, Rate, State, is_replay_id
 from replay.errors import IllegalMove, InvalidReplay, UnknownReplay
 from replay.journal import Actor
@@ -40,7 +41,14 @@ def pause(replay: str, actor: Actor, *, clock: Clock = CLOCK) -> Replay:
 
 def resume(replay: str, actor: Actor, *, clock: Clock = CLOCK) -> Replay:
     """Go on from where it stands. Raises as `count_again`."""
-    return _move(Move.RESUME, replay, actor, State.RUNNING, clock=clock)
+    now_ms = clock.now_ms()
+
+    def changes(row: Replay) -> Mapping[str, object]:
+        """Whoever died before the pause does not make this stretch of work a stalled one; the name
+        stays, since how much that one emitted last is not known."""
+        return _NONE if is_held(row, now_ms=now_ms) else {"lease_until_ms": 0}
+
+    return _move(Move.RESUME, replay, actor, State.RUNNING, clock=clock, changes=changes)
 
 
 def retry(replay: str, actor: Actor, *, clock: Clock = CLOCK) -> Replay:
@@ -68,16 +76,20 @@ def cancel(replay: str, actor: Actor, *, clock: Clock = CLOCK) -> Replay:
     def target(row: Replay) -> State:
         return State.CANCELLING if is_held(row, now_ms=now_ms) else State.CANCELLED
 
+    def detail(row: Replay) -> str:
+        return "" if is_held(row, now_ms=now_ms) else emitted_of_left(row).detail
+
+    def changes(row: Replay) -> Mapping[str, object]:
+        if is_held(row, now_ms=now_ms):
+            return _NONE
+        # The next epoch, so that a replayer that was taken for dead changes no figure.
+        ended: dict[str, object] = {"epoch": row.epoch + 1, "finished_at_ms": now_ms}
+        return _LET_GO | ended | emitted_of_left(row).columns
+
     with transaction.atomic():
-        row = _move(Move.CANCEL, replay, actor, target, clock=clock)
+        row = _move(Move.CANCEL, replay, actor, target, clock=clock, detail=detail, changes=changes)
         if row.generation is None or give_up_unfinished(row.generation):
             drop_replay(replay)
-        if row.state == State.CANCELLED.value:
-            # The next epoch, so that a replayer that was taken for dead changes no figure.
-            Replay.objects.filter(pk=replay).update(
-                epoch=row.epoch + 1, worker="", lease_until_ms=0, finished_at_ms=now_ms
-            )
-            row.refresh_from_db()
     return row
 
 
@@ -115,6 +127,7 @@ def pause_all(actor: Actor, *, clock: Clock = CLOCK) -> list[Replay]:
 
 
 _FORGIVEN: dict[str, object] = {"error_code": "", "error_detail": "", "finished_at_ms": None}
+_LET_GO: dict[str, object] = {"worker": "", "lease_until_ms": 0, "throttled_by": "", "eps": 0.0}
 _FROM_THE_START: dict[str, object] = {
     "cursor": None,
     "read": 0,
@@ -135,7 +148,7 @@ def _move(
     target: State | Callable[[Replay], State],
     *,
     clock: Clock,
-    detail: str = "",
+    detail: str | Callable[[Replay], str] = "",
     changes: Mapping[str, object] | Callable[[Replay], Mapping[str, object]] = _NONE,
 ) -> Replay:
     with transaction.atomic():
@@ -153,7 +166,7 @@ def _move(
             at_ms=clock.now_ms(),
             before=before,
             after=after,
-            detail=detail,
+            detail=detail(row) if callable(detail) else detail,
         )
         return held.get()
 

@@ -32,6 +32,7 @@ POINTS: Mapping[str, Sequence[str]] = {
         "replay.after_ack",
         "replay.before_save",
         "replay.before_drain",
+        "replay.before_note",
         "replay.before_verdict",
     ),
     "projector": (

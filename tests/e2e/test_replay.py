@@ -21,6 +21,7 @@ CRASH_POINTS = (
     "replay.before_save",
     "replay.after_save",
     "replay.before_drain",
+    "replay.before_note",
 )
 
 

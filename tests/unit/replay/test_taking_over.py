@@ -60,7 +60,9 @@ def test_a_lease_that_ended_is_taken_over_and_the_sleeper_saves_nothing(
         leases.save(sleeper, now_ms=NOW_MS, emitted=99)
     with pytest.raises(LeaseLost):
         leases.release(sleeper, now_ms=NOW_MS, emitted=99)
-    assert not leases.move(sleeper, State.RUNNING, State.DRAINING, emitted=99)
+    assert not leases.move(
+        sleeper, State.RUNNING, State.DRAINING, now_ms=NOW_MS, changes={"emitted": 99}
+    )
     assert services.get(row.id).emitted == 0
 
 

@@ -170,6 +170,8 @@ def test_a_lost_worker_and_a_throttle_are_in_plain_words(
     pipeline: LocalPipeline, staff: Client
 ) -> None:
     row = started(pipeline, filled(pipeline))
+    Replay.objects.filter(pk=row.pk).update(started_at_ms=1)
+    waiting, queued = progress_of(staff, row), text_of(staff.get(LIST))
     Replay.objects.filter(pk=row.pk).update(worker="gone", lease_until_ms=1)
     lost, listed = progress_of(staff, row), text_of(staff.get(LIST))
 
@@ -180,6 +182,11 @@ def test_a_lost_worker_and_a_throttle_are_in_plain_words(
     )
     alive = progress_of(staff, row)
 
+    assert "running, waits for a replayer" in queued
+    assert not waiting["lost"]
+    assert waiting["facts"]["worker"].startswith(
+        "It waits for a replayer: start one with manage.py"
+    )
     assert "stalled, will resume" in listed
     assert lost["lost"]
     assert lost["facts"]["worker"].startswith("Stalled, will resume")
@@ -187,6 +194,12 @@ def test_a_lost_worker_and_a_throttle_are_in_plain_words(
     paused = progress_of(staff, row)
 
     assert paused["facts"]["throttled"] == ""
+    Replay.objects.filter(pk=row.pk).update(state="draining")
+    assert progress_of(staff, row)["facts"]["throttled"] == "Speed: live events come first."
+    Replay.objects.filter(pk=row.pk).update(throttled_by=Throttle.PROJECTOR.value)
+    assert progress_of(staff, row)["facts"]["throttled"] == (
+        "Speed: waits for a projector: none runs."
+    )
     assert not alive["lost"]
     assert alive["facts"]["worker"] == "A replayer works on it."
     assert alive["facts"]["throttled"] == "Speed: slower, since live events wait."

@@ -70,6 +70,30 @@ def test_a_damaged_view_is_restored_and_a_second_replay_changes_nothing(tmp_path
         assert world.stack.stop("projector") == 0
 
 
+def test_two_replayers_at_work_on_two_replays_that_overlap_do_no_harm(tmp_path: Path) -> None:
+    with past(tmp_path, COUNT) as world:
+        before = world.figures()
+        damage(world)
+        replays = [world.replay(max_eps=1_000), world.replay(max_eps=1_000)]
+        world.stack.start("projector")
+        for name in ("replayer", "replayer-2"):
+            world.stack.start(name, command="replayer")
+
+        def both_are_emitted() -> bool:
+            found = [world.shown(replay) for replay in replays]
+            return all(
+                each["worker"] == "alive" and each["progress"]["emitted"] > 0 for each in found
+            )
+
+        wait_until("both are emitted at the same time", both_are_emitted)
+        done = [world.wait_for(each, "completed", "failed") for each in replays]
+
+        assert [each["state"] for each in done] == ["completed"] * 2
+        for each in done:
+            assert each["progress"]["emitted"] == each["progress"]["projected"] == COUNT
+        assert world.figures() == before
+
+
 def crash(world: Past, point: str, nth: int) -> None:
     """A replay whose replayer is killed at the point; another goes on to the end."""
     stack = world.stack

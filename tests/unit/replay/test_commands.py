@@ -154,6 +154,7 @@ def look(row: Replay, **columns: object) -> Report:
 
 def test_the_bar_says_why_a_replay_is_slow(demo: LocalPipeline) -> None:
     row = started(demo)
+    assert "waits for a replayer" in bar(look(row, started_at_ms=1))
     held = {"worker": "w", "lease_until_ms": 2**60, "eps": 50.0, "emitted": 150, "projected": 100}
 
     slow = bar(look(row, throttled_by=Throttle.LIVE_LAG.value, **held))

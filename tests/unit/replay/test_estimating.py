@@ -7,9 +7,10 @@ import pytest
 from replay import orders, services
 from replay.domain import Rate, Source, Span
 from replay.estimating import EstimateStopped, estimate
+from replay.models import Replay
 from tests.builders import NOON_MS
 from tests.local_pipeline import LocalPipeline
-from tests.replay_builders import ANNA, HOUR_MS, fill, make_order, make_replayer
+from tests.replay_builders import ANNA, HOUR_MS, fill, make_order, make_replayer, started
 from warehouse.errors import StoreUnavailable
 
 
@@ -101,6 +102,28 @@ def test_a_cancelled_count_ends_as_cancelled(
     assert services.cancel(draft.id, ANNA).state == "cancelled"
     make_replayer(pipeline, threading.Event()).run(once=True)
     assert services.get(draft.id).state == "cancelled"
+
+
+def test_a_count_says_that_it_waits_for_the_warehouse(
+    pipeline: LocalPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(pipeline, 60)
+    row = started(pipeline)
+    Replay.objects.filter(pk=row.pk).update(state="estimating", estimated=None)
+    stop = threading.Event()
+
+    def away_at_the_end(window: object, **_: object) -> None:
+        stop.set()
+        _away(window)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline.events, "hours", away_at_the_end)
+        make_replayer(pipeline, stop).run(once=True)
+    waiting = services.get(row.id)
+    make_replayer(pipeline).run(once=True)
+
+    assert (waiting.state, waiting.throttled_by) == ("estimating", "warehouse")
+    assert services.get(row.id).emitted == 60
 
 
 def _away(window: object, **_: object) -> None:

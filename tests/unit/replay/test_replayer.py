@@ -8,7 +8,7 @@ from feed.announcements import Changed, parse_announcement
 from feed.fences import Origin, origin_of
 from feed.ports import Record
 from feed.topics import Topic
-from replay import pacing, services
+from replay import completion, pacing, services
 from replay.domain import Span
 from tests.builders import NOON_MS, make_row
 from tests.local_pipeline import LocalPipeline
@@ -97,6 +97,47 @@ def test_once_a_projector_that_does_not_run_is_not_waited_for(
     make_replayer(pipeline).run(once=True)
 
     assert (services.get(row.id).state, services.get(row.id).emitted) == ("draining", 6_000)
+
+
+def test_nobody_asks_a_coordinator_again_and_again(
+    pipeline: LocalPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Kafka that can end the process: decision 22."""
+
+    def members(group: str) -> None:
+        raise AssertionError(group)
+
+    monkeypatch.setattr(pipeline.feed, "members", members)
+    monkeypatch.setattr(pipeline.feed, "has_members", lambda group: False)
+    fill(pipeline, 30)
+    row = started(pipeline)
+
+    make_replayer(pipeline).run(once=True)
+
+    assert services.get(row.id).state == "draining"
+
+
+def test_what_drains_says_what_it_waits_for(
+    pipeline: LocalPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(pipeline, 30)
+    row = started(pipeline)
+    make_replayer(pipeline).run(once=True)
+    unattended = services.get(row.id).throttled_by
+
+    monkeypatch.setattr(pipeline.feed, "has_members", lambda group: True)
+    make_replayer(pipeline).run(once=True)
+    attended = services.get(row.id).throttled_by
+
+    monkeypatch.setattr(completion, "live_lag_s", lambda feed, *, now_ms: 5.0)
+    make_replayer(pipeline).run(once=True)
+    behind = services.get(row.id).throttled_by
+
+    pipeline.project()
+    make_replayer(pipeline).run(once=True)
+    done = services.get(row.id)
+    assert (unattended, attended, behind) == ("projector", "", "live_lag")
+    assert (done.state, done.throttled_by) == ("completed", "")
 
 
 def test_it_waits_for_a_projector_that_does_not_follow(

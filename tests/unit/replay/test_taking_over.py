@@ -12,11 +12,12 @@ from feed.fences import Origin, fence, read_fences
 from feed.ports import OutgoingRecord
 from feed.topics import Topic
 from replay import leases, services, tending
-from replay.domain import Rate, State
+from replay.domain import Rate, State, Worker
 from replay.emission import Emission
 from replay.errors import LeaseLost
 from replay.leases import LEASE_MS, Lease
 from replay.models import Replay
+from replay.reports import report
 from tests.builders import make_event, make_row
 from tests.local_pipeline import LocalPipeline
 from tests.replay_builders import (
@@ -35,6 +36,37 @@ def claimed(pipeline: LocalPipeline, worker: str, *, now_ms: int) -> Lease:
     row = leases.claim(worker, now_ms=now_ms)
     assert row is not None
     return Lease(row.id, worker, row.epoch)
+
+
+def test_who_never_was_there_is_not_lost(pipeline: LocalPipeline) -> None:
+    fill(pipeline, 30)
+    row = started(pipeline)
+    long_after_ms = services.CLOCK.now_ms() + 60 * LEASE_MS
+
+    waiting = report(row, now_ms=long_after_ms)
+    claimed(pipeline, "a", now_ms=long_after_ms)
+    alive = report(services.get(row.id), now_ms=long_after_ms)
+    lost = report(services.get(row.id), now_ms=long_after_ms + LEASE_MS + 1)
+
+    assert (waiting.worker, waiting.is_waiting) == (None, True)
+    assert (alive.worker, alive.is_waiting) == (Worker.ALIVE, False)
+    assert (lost.worker, lost.is_waiting) == (Worker.LOST, False)
+
+
+def test_who_died_before_the_pause_is_not_missed_after_it(pipeline: LocalPipeline) -> None:
+    fill(pipeline, 30)
+    row = started(pipeline)
+    claimed(pipeline, "a", now_ms=NOW_MS)
+
+    services.pause(row.id, ANNA)
+    paused = report(services.get(row.id), now_ms=services.CLOCK.now_ms())
+    services.resume(row.id, ANNA)
+    resumed = report(services.get(row.id), now_ms=services.CLOCK.now_ms())
+    run_to_the_end(pipeline)
+
+    assert (paused.worker, paused.is_waiting) == (None, False)
+    assert (resumed.worker, resumed.is_waiting) == (None, True)
+    assert services.get(row.id).state == "completed"
 
 
 def test_two_replayers_never_hold_one_replay(pipeline: LocalPipeline) -> None:
@@ -100,7 +132,7 @@ def test_a_small_replay_does_not_wait_for_the_end_of_a_long_one(
     move = leases.move
 
     def note(lease: Lease, before: State, after: State, **changes: object) -> bool:
-        is_moved = move(lease, before, after, **changes)
+        is_moved = move(lease, before, after, **changes)  # type: ignore[arg-type]  # as called
         if is_moved:
             emitted.append(lease.replay)
         return is_moved

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from feed.event import event_key
 from tests.builders import NOON_MS
 from tests.stack import Credentials, Stack, wait_until
 
@@ -61,6 +62,20 @@ class Past:
         }
         made = self._request("POST", "/v1/replays", json=order)
         return self._request("POST", f"/v1/replays/{made['id']}/start")
+
+    def tell(self, replay: Json, order: str) -> None:
+        """Pause, resume or cancel it."""
+        self._request("POST", f"/v1/replays/{replay['id']}/{order}")
+
+    def change_rate(self, replay: Json, *, max_eps: int | None) -> None:
+        """From now on."""
+        rate = {"rate": {"max_eps": max_eps, "auto": False}}
+        self._request("PATCH", f"/v1/replays/{replay['id']}", json=rate)
+
+    def key(self, number: int) -> bytes:
+        """Of the event of this number."""
+        event_id, timestamp = f"e-{number}", FROM_MS + number * SPAN_MS // self.count
+        return event_key(self.credentials.project, event_id, timestamp)
 
     def shown(self, replay: Json) -> Json:
         """The replay now, with its log."""

@@ -72,10 +72,6 @@ def check(order: Order, *, now_ms: int) -> None:
         raise InvalidReplay("filter.events", f"filter.events takes {MAX_EVENT_NAMES} at most")
     if not all(is_text(name) for name in source.events):
         raise InvalidReplay("filter.events", f"filter.events {NO_TEXT}")
-    if order.mode is not Mode.IN_PLACE:
-        raise InvalidReplay(
-            "target.mode", "a replay is in_place: a rebuild is started with POST /v1/generations"
-        )
     check_rate(order.rate)
 
 

@@ -45,13 +45,19 @@ class ReplayRate(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ReplayRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """A replay that somebody wants. `reason` may be left out of a dry run alone."""
+    """A replay that somebody wants. `reason` may be left out of a dry run alone. A new generation
+    covers the whole view: it takes neither `source` nor `filter`, and its rate has no limit unless
+    one is given."""
 
-    source: ReplaySource
+    source: ReplaySource | None = None
     filter: ReplayFilter = msgspec.field(default_factory=ReplayFilter)
     target: ReplayTarget = msgspec.field(default_factory=ReplayTarget)
-    rate: ReplayRate = msgspec.field(default_factory=ReplayRate)
+    rate: ReplayRate | None = None
     reason: str = ""
+
+    def is_rebuild(self) -> bool:
+        """Whether it is for a new generation."""
+        return self.target.mode == Mode.NEW_GENERATION.value
 
 
 class RebuildRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -68,18 +74,31 @@ class ReplayChange(msgspec.Struct, forbid_unknown_fields=True):
     rate: ReplayRate
 
 
-def parse_order(payload: object, *, project: str, idempotency_key: str | None) -> Order:
+def parse_replay(payload: object) -> ReplayRequest:
     """Raises InvalidReplay naming the member."""
-    asked = convert(payload, ReplayRequest)
+    return convert(payload, ReplayRequest)
+
+
+def order_of(asked: ReplayRequest, *, project: str, idempotency_key: str | None) -> Order:
+    """The order for a replay in place. Raises InvalidReplay naming the member."""
+    if asked.source is None:
+        raise InvalidReplay("source", "source is required: from and to, times of occurrence")
     from_ms = time_ms(asked.source.from_, "source.from")
     to_ms = time_ms(asked.source.to, "source.to")
     return Order(
         source=Source(project, (Span(from_ms, to_ms),), tuple(dict.fromkeys(asked.filter.events))),
-        rate=_rate(asked.rate),
+        rate=_rate(asked.rate or ReplayRate()),
         reason=asked.reason,
-        mode=Mode(asked.target.mode),
         idempotency_key=idempotency_key,
     )
+
+
+def rebuild_of(asked: ReplayRequest) -> tuple[str, Rate]:
+    """Reason and rate of a rebuild. Raises InvalidReplay naming the member."""
+    for field, is_given in (("source", asked.source), ("filter.events", asked.filter.events)):
+        if is_given:
+            raise InvalidReplay(field, f"a new generation covers the whole view: leave {field} out")
+    return asked.reason, _rate(asked.rate or ReplayRate(max_eps=None))
 
 
 def parse_rebuild(payload: object) -> tuple[str, Rate]:

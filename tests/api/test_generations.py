@@ -299,3 +299,55 @@ def test_an_event_of_no_project_that_is_known_is_left_out(
     work(pipeline)
 
     assert api.get("/v1/generations/2").json()["rebuild"]["progress"]["emitted"] == 300
+
+
+REBUILD = {"target": {"mode": "new_generation"}, "reason": "another mapping"}
+
+
+def test_a_replay_into_a_new_generation_is_a_rebuild(
+    pipeline: LocalPipeline, keys: ProjectKeys
+) -> None:
+    api = Api(keys.bearer(Scope.REPLAY, Scope.OPERATE))
+
+    made = api.post("/v1/replays", REBUILD, Idempotency_Key="once")
+    again = api.post("/v1/replays", REBUILD, Idempotency_Key="once")
+    second = api.post("/v1/replays", REBUILD)
+    work(pipeline)
+
+    assert made.status_code == again.status_code == 201, made.content
+    assert again.json()["id"] == made.json()["id"]
+    assert made.json()["rate"] == {"max_eps": None, "auto": True}
+    assert made.json()["target"] == {"mode": "new_generation", "generation": 2}
+    said = second.json()
+    assert (second.status_code, said["code"], said["state"]) == (409, "illegal_state", "building")
+    assert api.get(made.headers["Location"]).json()["state"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("changes", "query", "field"),
+    [
+        ({"source": {"from": 0, "to": 1}}, "", "source"),
+        ({"filter": {"events": ["order"]}}, "", "filter.events"),
+        ({"reason": " "}, "", "reason"),
+        ({}, "?dry_run=1", "dry_run"),
+    ],
+)
+def test_a_rebuild_covers_the_whole_view(
+    pipeline: LocalPipeline, keys: ProjectKeys, changes: dict[str, Any], query: str, field: str
+) -> None:
+    api = Api(keys.bearer(Scope.REPLAY, Scope.OPERATE))
+
+    refused = api.post(f"/v1/replays{query}", REBUILD | changes)
+
+    assert refused.status_code == 422, refused.content
+    assert [each["field"] for each in refused.json()["errors"]] == [field]
+    assert not Replay.objects.exists()
+
+
+def test_a_rebuild_is_not_begun_with_the_scope_of_replays_alone(
+    pipeline: LocalPipeline, keys: ProjectKeys
+) -> None:
+    refused = Api(keys.bearer(Scope.REPLAY)).post("/v1/replays", REBUILD)
+
+    assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
+    assert not Replay.objects.exists()

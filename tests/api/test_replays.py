@@ -183,7 +183,7 @@ def test_an_empty_range_is_complete_at_once(pipeline: LocalPipeline, api: Api, t
         ({"filter": {"event": ["order"]}}, "filter", "invalid_query"),
         ({"filter": {"events": [7]}}, "filter.events[0]", "invalid_query"),
         ({"target": {"mode": "elsewhere"}}, "target.mode", "invalid_query"),
-        ({"target": {"mode": "new_generation"}}, "target.mode", "invalid_query"),
+        ({"source": None}, "source", "invalid_query"),
         ({"more": 1}, None, "invalid_query"),
     ],
 )

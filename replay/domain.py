@@ -99,17 +99,18 @@ THROTTLE_WORDS: Mapping[Throttle, str] = {
     Throttle.PROJECTOR: "the projector has not shown yet what the feed holds",
 }
 
-DRAINING_WORDS: Mapping[Throttle, str] = {
-    Throttle.PROJECTOR: "waits for a projector: none runs",
-    Throttle.LIVE_LAG: "live events come first",
+_NO_PROJECTOR = "waits for a projector: none runs"
+_OTHERWISE: Mapping[tuple[State, Throttle], str] = {
+    (State.RUNNING, Throttle.PROJECTOR): _NO_PROJECTOR,
+    (State.DRAINING, Throttle.PROJECTOR): _NO_PROJECTOR,
+    (State.DRAINING, Throttle.LIVE_LAG): "live events come first",
 }
-"""What of these is said otherwise once all is emitted."""
+"""What of these is said otherwise, in which state."""
 
 
 def throttle_words(throttle: Throttle, state: State) -> str:
     """Why a replay in this state is not faster."""
-    words = DRAINING_WORDS if state is State.DRAINING else THROTTLE_WORDS
-    return words.get(throttle, THROTTLE_WORDS[throttle])
+    return _OTHERWISE.get((state, throttle), THROTTLE_WORDS[throttle])
 
 
 class Worker(StrEnum):

@@ -8,7 +8,7 @@ import pytest
 from feed.ports import OutgoingRecord
 from feed.ticket import Logged, Ticket
 from feed.topics import Topic
-from replay import emission, journal, leases, services
+from replay import emission, journal, leases, sending, services
 from replay.domain import State
 from replay.leases import Lease
 from replay.models import Replay
@@ -152,7 +152,7 @@ def test_a_failure_keeps_what_was_acknowledged_by_then(
     def broken(*args: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(emission.Emission, "_settle_oldest", settle_then(broken))
+    monkeypatch.setattr(sending.Sending, "_settle_oldest", settle_then(broken))
     with pytest.raises(RuntimeError, match="a bug"):
         make_replayer(pipeline).run(once=True)
     monkeypatch.undo()
@@ -166,10 +166,10 @@ def test_a_failure_keeps_what_was_acknowledged_by_then(
 
 def settle_then(happen: object) -> object:
     """Settles, and the first time lets something happen after it."""
-    settle = emission.Emission._settle_oldest
-    calls: list[emission.Emission] = []
+    settle = sending.Sending._settle_oldest
+    calls: list[sending.Sending] = []
 
-    def settle_oldest(self: emission.Emission) -> None:
+    def settle_oldest(self: sending.Sending) -> None:
         settle(self)
         calls.append(self)
         if len(calls) == 1:

@@ -12,7 +12,7 @@ from feed.fences import Origin, fence, read_fences
 from feed.ports import OutgoingRecord
 from feed.topics import Topic
 from replay import leases, services, tending
-from replay.domain import Rate, State, Worker
+from replay.domain import Rate, State, Throttle, Worker, throttle_words
 from replay.emission import Emission
 from replay.errors import LeaseLost
 from replay.leases import LEASE_MS, Lease
@@ -283,6 +283,30 @@ def test_a_feed_that_is_away_is_waited_for(
 
     assert services.get(row.id).emitted == 60
     assert Replay.objects.get().state == "draining"
+
+
+def test_one_that_waits_for_a_projector_that_does_not_run_says_so(
+    pipeline: LocalPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("replay.emission.PAGE_ROWS", 10)
+    monkeypatch.setattr("replay.pacing.FIRST_AHEAD", 10)
+    monkeypatch.setattr(tending, "SAVE_S", 0.05)
+    fill(pipeline, 30)
+    started(pipeline)
+    stop, said, save = threading.Event(), [""], leases.save
+
+    def note(lease: Lease, *, now_ms: int, **changes: object) -> Replay:
+        said.append(str(changes["throttled_by"]))
+        if said[-1]:
+            stop.set()
+        return save(lease, now_ms=now_ms, **changes)
+
+    monkeypatch.setattr(leases, "save", note)
+    lease = claimed(pipeline, "a", now_ms=NOW_MS)
+    emission(pipeline, lease, pipeline.events, stop).run()
+
+    assert said[-1] == Throttle.PROJECTOR
+    assert throttle_words(Throttle.PROJECTOR, State.RUNNING) == "waits for a projector: none runs"
 
 
 def test_a_bug_fails_the_replay_and_retry_goes_on_from_the_checkpoint(

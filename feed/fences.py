@@ -6,7 +6,8 @@ earlier epoch appends from there on; and all that is left of a cancelled replay.
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -67,16 +68,24 @@ def _is_number(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Fences:
-    """What is known of one replay: `ends` by epoch, then partition."""
+    """What is known of one replay: `ends` by epoch, ascending, then partition."""
 
     is_dropped: bool = False
     ends: Mapping[int, Mapping[int, int]] = field(default_factory=dict)
+    _epochs: Sequence[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_epochs", sorted(self.ends))
 
     def drop(self, epoch: int, partition: int, offset: int) -> bool:
-        """Whether a record of this epoch at this place counts for nothing."""
-        return self.is_dropped or any(
-            later > epoch and offset >= ends.get(partition, 0) for later, ends in self.ends.items()
-        )
+        """Whether a record of this epoch at this place counts for nothing. A log only grows: of all
+        later epochs the next one's fence is the strictest."""
+        if self.is_dropped:
+            return True
+        later = bisect_right(self._epochs, epoch)
+        if later == len(self._epochs):
+            return False
+        return offset >= self.ends[self._epochs[later]].get(partition, 0)
 
 
 class FenceReader:

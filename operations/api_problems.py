@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from access.drf import claims_of
 from access.problems import Code, FieldError, Problem
 from feed.errors import Backpressure
-from timeseries.errors import QueryTimeout, SeriesBackpressure
+from timeseries.errors import QueryTimeout, SeriesBackpressure, SeriesError
 from warehouse.errors import StoreBackpressure
 
 
@@ -31,7 +31,8 @@ def wrong_parameter(field: str, detail: str) -> Problem:
 
 @contextmanager
 def engines_answering() -> Iterator[None]:
-    """Raises Problem 503 or 504 for an engine that does not answer within."""
+    """Raises Problem 503 or 504 for an engine that does not answer within, 500 for a view that
+    holds what cannot be read."""
     try:
         yield
     except StoreBackpressure as exc:
@@ -42,6 +43,8 @@ def engines_answering() -> Iterator[None]:
         raise _later(Code.LOG_UNAVAILABLE, "the feed", exc) from exc
     except QueryTimeout as exc:
         raise Problem(504, Code.QUERY_TIMEOUT, str(exc)) from exc
+    except SeriesError as exc:  # it holds what Weir never wrote: the sentence says where
+        raise Problem(500, Code.INTERNAL_ERROR, str(exc)) from exc
 
 
 def _later(

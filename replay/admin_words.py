@@ -37,7 +37,7 @@ STATE_WORDS = {
     State.FAILED: "it stopped; a retry goes on from where it stood",
 }
 _REBUILD_WORDS = {
-    State.COMPLETED: "all is emitted and projected, and was found equal",
+    State.COMPLETED: "the generation was compared with the warehouse, and found equal",
     State.COMPLETED_WITH_ERRORS: "equal but for what the view refused: see Dead letters",
     State.CANCELLED: "it was ended before its end; a generation that was being built is given up, "
     "one that was ready stays",

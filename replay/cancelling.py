@@ -21,7 +21,7 @@ def emitted(count: int, *, is_exact: bool) -> Said:
     """Of a replay that is cancelled now."""
     if is_exact:
         return Said(f"{count} events emitted", {"emitted": count})
-    detail = f"at least {count} events emitted: its replayer ended before it said how many"
+    detail = f"at least {count} events emitted: what became of the last ones is not known"
     return Said(detail, {"emitted": count, "error_code": EMITTED_AT_LEAST, "error_detail": detail})
 
 

@@ -27,12 +27,13 @@ def settle(feed: Feed, actor: Actor, *, clock: Clock) -> None:
     """Note how far the projector has come with replays that nobody works on, and complete those of
     which it has passed everything; free the generations that were given up. While the feed or the
     view is away the rest is done."""
-    _note_projected(feed, actor, clock=clock)
+    note_projected(feed, actor, clock=clock)
     with suppress(SeriesBackpressure):
         finish_drops()
 
 
-def _note_projected(feed: Feed, actor: Actor, *, clock: Clock) -> None:
+def note_projected(feed: Feed, actor: Actor, *, clock: Clock) -> None:
+    """The first part of `settle`: also done while a replay is worked on, which may take hours."""
     rows = list(Replay.objects.filter(state__in=_UNHELD, worker=""))
     if not any(row.state == State.DRAINING.value or row.marks for row in rows):
         return

@@ -5,7 +5,7 @@ Memory is bounded: a page, and what is on its way to the feed.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from django.db import DatabaseError, InterfaceError
@@ -47,14 +47,17 @@ class Emission:
         stop: threading.Event,
         clock: Clock,
         waits_for_projector: bool = True,
+        pace: Pace | None = None,
+        others: Callable[[], object] = lambda: None,
     ) -> None:
-        """`waits_for_projector`: also for one that does not run."""
+        """`waits_for_projector`: also for one that does not run. `pace`: how fast it went when it
+        was last let go. `others`: see Tending."""
         self._waits_for_projector, self._has_projector = waits_for_projector, True
         self._lease, self._feed, self._store, self._clock = lease, feed, store, clock
         self._sources = sources_of(row)
         self._read, self._projected = row.emitted, row.projected
         self._is_taken_over = bool(row.worker)  # what that one did last is not known
-        self._pace = Pace(rate_of(row), now_s=clock.monotonic_s())
+        self._pace = pace or Pace(rate_of(row), now_s=clock.monotonic_s())
         self._rate, self._held = MovingRate(), Held(clock.monotonic_s)
         self._tending = Tending(
             *(lease, State.RUNNING),
@@ -63,6 +66,7 @@ class Emission:
             columns=self._columns,
             heard=lambda saved: self._pace.change(rate_of(saved)),
             look=self._look,
+            others=others,
             gives_way=True,
         )
         origin = Origin(lease.replay, lease.epoch, row.generation)

@@ -5,6 +5,7 @@ before comes from the warehouse alone, so it must be in there before the scan be
 """
 
 import threading
+from collections.abc import Callable
 
 from feed.clock import Clock
 from feed.errors import FeedError
@@ -30,6 +31,7 @@ class Gate:
         stop: threading.Event,
         clock: Clock,
         waits_for_workers: bool,
+        others: Callable[[], object] = lambda: None,
     ) -> None:
         """`waits_for_workers`: also for projectors and sinks that do not run."""
         self._generation, self._feed = generation, feed
@@ -40,6 +42,7 @@ class Gate:
             stop=stop,
             clock=clock,
             columns=lambda: {"throttled_by": self._held.tell()},
+            others=others,
             gives_way=True,
         )
 

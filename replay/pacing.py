@@ -55,6 +55,10 @@ class Pace:
         self._ahead = 0
         self._is_followed = True
 
+    def take_up(self, rate: Rate, *, now_s: float) -> None:
+        """Go on at the speed that live events allowed, after a pause of any length."""
+        self._rate, self._at_s, self._saved = rate, now_s, 0.0
+
     def change(self, rate: Rate) -> None:
         """The rate was changed by hand."""
         self._rate = rate

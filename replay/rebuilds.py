@@ -131,15 +131,15 @@ def verify(generation: int, actor: Actor, *, clock: Clock = CLOCK) -> Built:
         raise IllegalGenerationState(
             f"generation {generation} was made by no rebuild: reconcile compares what is served"
         )
-    _refuse_dropped(built)
     with transaction.atomic():
         row = Replay.objects.select_for_update().get(pk=built.rebuild.pk)
+        _refuse_dropped(get(generation))
         if not can_be_verified(Built(built.row, row)):
             raise IllegalGenerationState(f"its rebuild is {row.state}: {_unverified(row)}")
         before, row.state = State(row.state), State.VERIFYING.value
         row.error_code = row.error_detail = ""
-        row.finished_at_ms = None
-        row.save(update_fields=["state", "error_code", "error_detail", "finished_at_ms"])
+        row.finished_at_ms, row.marks = None, []
+        row.save(update_fields=["state", "error_code", "error_detail", "finished_at_ms", "marks"])
         now_ms = clock.now_ms()
         after = State.VERIFYING
         journal.note(row.id, actor, "verify", at_ms=now_ms, before=before, after=after)

@@ -31,7 +31,8 @@ from replay.journal import Actor, Via
 from replay.leases import Lease
 from replay.models import Replay
 from replay.orders import estimate_columns
-from replay.rows import sources_of
+from replay.pacing import Pace
+from replay.rows import rate_of, sources_of
 from replay.tending import Held, Interrupted, Tending, Unattended
 from replay.verifying import Findings, Verifying
 from timeseries.lifecycle import mark_ready
@@ -58,12 +59,16 @@ class Replayer:
         stop: threading.Event,
         note_progress: Callable[[], object] = lambda: None,
         clock: Clock | None = None,
+        name: str | None = None,
     ) -> None:
+        """`name`: whose leases are its own, also those of one that failed before it; by default one
+        that nobody had before."""
         self._feed, self._store, self._series, self._stop = feed, store, series, stop
         self._note_progress, self._once = note_progress, False
         self._clock = clock or Clock()
-        self._actor = Actor(_name(), Via.REPLAYER)
+        self._actor = Actor(name or new_name(), Via.REPLAYER)
         self._unattended: set[str] = set()
+        self._paces: dict[str, Pace] = {}
 
     def run(self, *, once: bool = False) -> None:
         """Until `stop` is set; with `once`, until no replay waits for a replayer: then a projector
@@ -121,6 +126,7 @@ class Replayer:
                 stop=self._stop,
                 clock=self._clock,
                 waits_for_workers=not self._once,
+                others=self._see_to_others,
             )
             try:
                 gate.wait()
@@ -131,6 +137,9 @@ class Replayer:
         ends = {part: bound.end for part, bound in self._feed.bounds(Topic.HISTORY).items()}
         fence(Origin(lease.replay, lease.epoch, row.generation), ends)
         reach("replay.after_fence")
+        now_s = self._clock.monotonic_s()
+        pace = self._paces.pop(row.id, None) or Pace(rate_of(row), now_s=now_s)
+        pace.take_up(rate_of(row), now_s=now_s)
         emission = Emission(
             *(row, lease),
             feed=self._feed,
@@ -138,8 +147,14 @@ class Replayer:
             stop=self._stop,
             clock=self._clock,
             waits_for_projector=not self._once,
+            pace=pace,
+            others=self._see_to_others,
         )
-        emission.run()
+        if emission.run() is State.RUNNING:
+            self._paces[row.id] = pace
+
+    def _see_to_others(self) -> None:
+        completion.note_projected(self._feed, self._actor, clock=self._clock)
 
     def _count(self, row: Replay, lease: Lease) -> None:
         held = Held(self._clock.monotonic_s)
@@ -147,6 +162,7 @@ class Replayer:
             *(lease, State.ESTIMATING),
             stop=self._stop,
             clock=self._clock,
+            others=self._see_to_others,
             columns=lambda: {"throttled_by": held.tell()},
         )
 
@@ -204,6 +220,7 @@ class Replayer:
             stop=self._stop,
             clock=self._clock,
             waits_for_workers=not self._once,
+            others=self._see_to_others,
         )
         try:
             found = verifying.run()
@@ -252,7 +269,7 @@ class Replayer:
             )
 
 
-def _name() -> str:
-    """Of this process, and of no other that ever was."""
+def new_name() -> str:
+    """Of a replayer of this process, and of no other that ever was."""
     name = f"{socket.gethostname()[:64]}:{os.getpid()}:{secrets.token_hex(4)}"
     return name[:MAX_NAME_CHARS]

@@ -51,12 +51,14 @@ class Tending:
         columns: Callable[[], dict[str, object]] = dict,
         heard: Callable[[Replay], object] = lambda row: None,
         look: Callable[[float], object] = lambda seconds: None,
+        others: Callable[[], object] = lambda: None,
         gives_way: bool = False,
     ) -> None:
-        """`gives_way`: what is done is not lost when another replay gets its turn."""
+        """`others` is called about once a second, too, for replays that nobody holds.
+        `gives_way`: what is done is not lost when another replay gets its turn."""
         self._lease, self._state, self._stop, self._clock = lease, state, stop, clock
         self._columns, self._heard, self._look = columns, heard, look
-        self._gives_way = gives_way
+        self._others, self._gives_way = others, gives_way
         self._began_s = self._saved_s = self._looked_s = clock.monotonic_s()
 
     def tick(self) -> None:
@@ -66,6 +68,7 @@ class Tending:
         now_s = self._clock.monotonic_s()
         if now_s - self._looked_s >= LOOK_S:
             seconds, self._looked_s = now_s - self._looked_s, now_s
+            self._others()
             self._look(seconds)
         if now_s - self._saved_s >= SAVE_S:
             self._save()

@@ -120,6 +120,7 @@ class Verifying:
         stop: threading.Event,
         clock: Clock,
         waits_for_workers: bool,
+        others: Callable[[], object] = lambda: None,
     ) -> None:
         """`waits_for_workers`: also for a sink and a projector that do not run."""
         self._replay, self._generation = lease.replay, generation
@@ -132,6 +133,7 @@ class Verifying:
             stop=stop,
             clock=clock,
             columns=lambda: {"throttled_by": self._held.tell()},
+            others=others,
         )
         self._findings = Findings()
 

@@ -89,3 +89,20 @@ def run_to_the_end(pipeline: LocalPipeline) -> None:
     call_command("run_replayer", once=True)
     pipeline.project()
     call_command("run_replayer", once=True)
+
+
+class Stopping:
+    """A store whose scan lets something happen after some pages."""
+
+    def __init__(self, pipeline: LocalPipeline, after_pages: int, happen: object) -> None:
+        self._store, self._left, self._happen = pipeline.events, after_pages, happen
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def scan(self, *args: object, **options: object) -> object:
+        for page in self._store.scan(*args, **options):  # type: ignore[arg-type]
+            if self._left == 0:
+                self._happen()  # type: ignore[operator]
+            self._left -= 1
+            yield page

@@ -67,6 +67,14 @@ class Past:
         """Pause, resume or cancel it."""
         self._request("POST", f"/v1/replays/{replay['id']}/{order}")
 
+    def wait_for_emission(self, replay: Json) -> None:
+        """Until some of it is emitted."""
+        wait_until(
+            "some is emitted",
+            lambda: self.shown(replay)["progress"]["emitted"] > 0,
+            limit_s=END_LIMIT_S,
+        )
+
     def change_rate(self, replay: Json, *, max_eps: int | None) -> None:
         """From now on."""
         rate = {"rate": {"max_eps": max_eps, "auto": False}}

@@ -82,15 +82,17 @@ def survive_a_kill(world: Past) -> None:
 def obey(world: Past) -> None:
     """Pause, resume, a new rate; then another one that is cancelled on its way."""
     second = world.replay(max_eps=200)
+    world.wait_for_emission(second)
     world.tell(second, "pause")
     paused = world.wait_for(second, "paused")
-    assert paused["progress"]["emitted"] < COUNT
+    assert 0 < paused["progress"]["emitted"] < COUNT
     world.tell(second, "resume")
     world.change_rate(second, max_eps=None)
     assert world.wait_for(second, *ENDED)["state"] == "completed"
 
     third = world.replay(max_eps=200)
+    world.wait_for_emission(third)
     world.tell(third, "cancel")
     cancelled = world.wait_for(third, "cancelled", *ENDED)
-    assert cancelled["state"] == "cancelled"
-    assert cancelled["progress"]["emitted"] < COUNT
+    assert (cancelled["state"], cancelled["error"]) == ("cancelled", None)
+    assert 0 < cancelled["progress"]["emitted"] < COUNT

@@ -131,10 +131,13 @@ def test_a_ready_generation_is_mended_after_its_retry_was_cancelled(
     rebuilds.verify(2, ANNA)
     make_replayer(world).run(once=True)
     services.retry(row.id, ANNA)
+    make_replayer(world).run(once=True)
+    assert services.get(row.id).marks
     services.cancel(row.id, ANNA)
     assert (state_of(row), states()[2]) == ("cancelled", "ready")
 
     rebuilds.verify(2, ANNA)
+    assert services.get(row.id).marks == []
     make_replayer(world).run(once=True)
     assert state_of(row) == "failed"
     services.retry(row.id, ANNA)

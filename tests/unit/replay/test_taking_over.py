@@ -8,7 +8,7 @@ import pytest
 from feed.clock import Clock
 from feed.codec import encode
 from feed.errors import FeedUnavailable
-from feed.fences import Origin, fence, read_fences
+from feed.fences import Fences, Origin, fence, read_fences
 from feed.ports import OutgoingRecord
 from feed.topics import Topic
 from replay import leases, services, tending
@@ -22,6 +22,7 @@ from tests.builders import make_event, make_row
 from tests.local_pipeline import LocalPipeline
 from tests.replay_builders import (
     ANNA,
+    Stopping,
     fill,
     make_order,
     make_replayer,
@@ -107,44 +108,14 @@ def test_a_process_takes_up_its_own_lease_again(pipeline: LocalPipeline) -> None
     assert claimed(pipeline, "a", now_ms=NOW_MS).epoch == first.epoch + 1
 
 
-def test_whoever_was_let_go_last_comes_last(pipeline: LocalPipeline) -> None:
-    fill(pipeline, 30)
-    first, second = started(pipeline), started(pipeline)
+def test_of_all_later_fences_the_next_one_decides() -> None:
+    fences = Fences(ends={9: {0: 90}, 3: {0: 30}, 5: {0: 50, 1: 7}})
 
-    taken = []
-    for now_ms in range(NOW_MS, NOW_MS + 4):
-        lease = claimed(pipeline, "a", now_ms=now_ms)
-        taken.append(lease.replay)
-        leases.release(lease, now_ms=now_ms)
-
-    assert taken == [first.id, second.id, first.id, second.id]
-
-
-def test_a_small_replay_does_not_wait_for_the_end_of_a_long_one(
-    pipeline: LocalPipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tending, "SAVE_S", 0.05)
-    monkeypatch.setattr(tending, "SLICE_S", 0.1)
-    fill(pipeline, 30)
-    long = started(pipeline, make_order(rate=Rate(max_eps=30, auto=False)))
-    small = started(pipeline, make_order(events=("order",)))
-    emitted: list[str] = []
-    move = leases.move
-
-    def note(lease: Lease, before: State, after: State, **changes: object) -> bool:
-        is_moved = move(lease, before, after, **changes)  # type: ignore[arg-type]  # as called
-        if is_moved:
-            emitted.append(lease.replay)
-        return is_moved
-
-    monkeypatch.setattr(leases, "move", note)
-
-    run_to_the_end(pipeline)
-
-    assert emitted == [small.id, long.id]
-    for row in (long, small):
-        assert services.get(row.id).state == State.COMPLETED
-    assert (services.get(long.id).emitted, services.get(small.id).emitted) == (30, 10)
+    assert [fences.drop(2, 0, at) for at in (29, 30)] == [False, True]
+    assert [fences.drop(3, 0, at) for at in (49, 50)] == [False, True]
+    assert [fences.drop(4, 1, at) for at in (6, 7)] == [False, True]
+    assert fences.drop(2, 1, 0)  # the partition came after the fence
+    assert not fences.drop(9, 0, 1_000)
 
 
 def test_late_records_of_a_sleeper_are_dropped_those_before_stand(db: None) -> None:
@@ -192,23 +163,6 @@ def test_a_cancelled_replay_is_projected_no_further(pipeline: LocalPipeline) -> 
     assert "late" not in {
         each.event for each in pipeline.series.events_seen("demo", generation=1, limit=9)
     }
-
-
-class Stopping:
-    """A store whose scan lets something happen after some pages."""
-
-    def __init__(self, pipeline: LocalPipeline, after_pages: int, happen: object) -> None:
-        self._store, self._left, self._happen = pipeline.events, after_pages, happen
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._store, name)
-
-    def scan(self, *args: object, **options: object) -> object:
-        for page in self._store.scan(*args, **options):  # type: ignore[arg-type]
-            if self._left == 0:
-                self._happen()  # type: ignore[operator]
-            self._left -= 1
-            yield page
 
 
 def emission(

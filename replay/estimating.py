@@ -110,7 +110,6 @@ def count_hours(
 ) -> Iterator[HourCount]:
     """Counts by hour and event, ascending; an hour that several spans touch comes once. Raises as
     `estimate`."""
-
     held: dict[str, HourCount] = {}
     for window in windows(source):
         _ask(go_on)  # thousands of spans may hold nothing

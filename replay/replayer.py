@@ -162,8 +162,8 @@ class Replayer:
             *(lease, State.ESTIMATING),
             stop=self._stop,
             clock=self._clock,
-            others=self._see_to_others,
             columns=lambda: {"throttled_by": held.tell()},
+            others=self._see_to_others,
         )
 
         def go_on() -> bool:

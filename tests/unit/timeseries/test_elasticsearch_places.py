@@ -98,8 +98,8 @@ def test_a_document_is_an_action_and_a_body_without_what_it_lacks() -> None:
         "e": "signup",
         "y": "track",
         "u": 'u"1\n',
-        "s": {"3": ["ä", "b"]},
-        "n": {"3": [2.5]},
-        "b": {"3": [True]},
+        "s.3": ["ä", "b"],
+        "n.3": 2.5,
+        "b.3": True,
     }
     assert lines.indices == {"weir-events-g1-2026-11"}

@@ -34,7 +34,7 @@ _SURROGATES = range(0xD800, 0xE000)
 
 
 class Kind(StrEnum):
-    """JSON types, by the object that holds the values of a property's slot; in the order in which
+    """JSON types, by the letter that the names of their slots begin with; in the order in which
     groups that tie are ranked."""
 
     NUMBER = "n"

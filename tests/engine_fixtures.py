@@ -110,6 +110,14 @@ def secured_kafka(
 
 
 @pytest.fixture(scope="module")
+def pruning_kafka(request: pytest.FixtureRequest) -> "Iterator[Cluster]":
+    """A broker that deletes at once what is past its topic's retention."""
+    from tests.servers.strained import PruningKafka
+
+    yield from _own_cluster(request, PruningKafka(), 1)
+
+
+@pytest.fixture(scope="module")
 def secured_cassandra(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> "Iterator[Cluster]":

@@ -1,5 +1,5 @@
-"""Engines arranged so that trouble comes soon: one that refuses, one that gives up, one that is
-reached through a gate."""
+"""Engines arranged so that trouble comes soon: one that refuses, one that gives up, one that
+deletes, one that is reached through a gate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -30,6 +30,17 @@ class GatedKafka(Kafka):
                 f"GATED://127.0.0.1:{self.gate_port}"
             ),
             protocols: f"{plain[protocols]},GATED:PLAINTEXT",
+        }
+
+
+class PruningKafka(Kafka):
+    """A broker that deletes what its topic's retention gives up within half a second, not minutes."""
+
+    def properties(self, place: Place, layout: Layout) -> dict[str, str]:
+        """A plain broker's, and more."""
+        return super().properties(place, layout) | {
+            "log.retention.check.interval.ms": "500",
+            "log.initial.task.delay.ms": "500",
         }
 
 

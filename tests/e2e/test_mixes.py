@@ -4,6 +4,7 @@ moves between mixes with its keys."""
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,9 @@ from tests.stack import Credentials, Stack
 
 pytestmark = pytest.mark.e2e
 PROJECT = "shop"
-EMBEDDED: Sequence[str] = ()
-MIXES: Sequence[Sequence[str]] = (
-    EMBEDDED,
-    (KAFKA,),
-    (CASSANDRA,),
-    (ELASTICSEARCH,),
-    (KAFKA, CASSANDRA, ELASTICSEARCH),
-)
+ENGINES = (KAFKA, CASSANDRA, ELASTICSEARCH)
+MIXES = [mix for size in range(len(ENGINES) + 1) for mix in combinations(ENGINES, size)]
+"""Those that are real; the rest are embedded."""
 COUNTRIES = ("DE", "FR", "PT")
 EVENTS: Sequence[dict[str, Any]] = [
     {
@@ -109,9 +105,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], Path]
 
 
 def name_of(engines: Sequence[str]) -> str:
-    return "+".join(
-        engine if engine in engines else "embedded" for engine in (KAFKA, CASSANDRA, ELASTICSEARCH)
-    )
+    return "+".join(engine if engine in engines else "embedded" for engine in ENGINES)
 
 
 @pytest.mark.parametrize("engines", MIXES, ids=name_of)

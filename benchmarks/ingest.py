@@ -7,15 +7,17 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from itertools import cycle
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 
 from benchmarks.corpus import batches, shop_events
 from benchmarks.figures import ROOT, Figure, resident_mb, say
 from benchmarks.load import post, requests_per_second
-from benchmarks.servers import server
+from benchmarks.servers import server, topic_name
 from feed.topics import Topic
 from tests.engine_names import KAFKA, corner
 from tests.stack import Stack, free_port, wait_until
@@ -31,6 +33,17 @@ PREPARED = "benchmarks.raw_ingest:application"
 BY_HAND = "benchmarks.raw_kafka:application"
 
 
+@dataclass(frozen=True)
+class Case:
+    """Requests of so many events each, of so many projects by turns. The bare applications know one
+    project only."""
+
+    name: str
+    events: int
+    connections: int
+    projects: int = 1
+
+
 @contextmanager
 def _bare_server(application: str, folder: Path, size: int, feed_url: str) -> Iterator[int]:
     """The port of a server of `application`, which is asked for requests of `size` events."""
@@ -40,8 +53,9 @@ def _bare_server(application: str, folder: Path, size: int, feed_url: str) -> It
         "RAW_EVENTS_A_REQUEST": str(size),
         "RAW_FEED_URL": feed_url,
         "RAW_SERVERS": urlsplit(feed_url).netloc,
-        "RAW_TOPIC": f"{dict(parse_qsl(urlsplit(feed_url).query)).get('prefix')}.{Topic.EVENTS}",
     }
+    if application == BY_HAND:
+        environment["RAW_TOPIC"] = topic_name(feed_url, Topic.EVENTS)
     arguments = [application, "--port", str(port), "--no-access-log"]
     arguments += ["--loop", "uvloop", "--http", "httptools", "--lifespan", "off"]
     arguments += ["--log-level", "warning"]
@@ -79,21 +93,26 @@ def run_on_kafka() -> None:
 def _run(feed_url: str, *, limit: str) -> None:
     events = shop_events(40_000, seed=1)
     engines = feed_url.split(":")[0]
-    cases = [("ingest_batch100", 100, 8)]
-    cases += [(f"ingest_single{connections}", 1, connections) for connections in (32, 64, 256)]
+    cases = [Case("ingest_batch100", 100, 8)]
+    cases += [Case(f"ingest_single{connections}", 1, connections) for connections in (32, 64, 256)]
+    if limit == BY_HAND:
+        cases += [replace(case, name=f"{case.name}_100_projects", projects=100) for case in cases]
     with (
         tempfile.TemporaryDirectory(prefix="weir-bench-") as folder,
         Stack(Path(folder) / "weir", settings={"WEIR_FEED_URL": feed_url}) as stack,
     ):
-        credentials = stack.create_project("bench")
+        tokens = stack.run_python("-m", "benchmarks.make_tokens", "100").split()
         stack.start("web")
-        for name, size, connections in cases:
+        for case in cases:
+            name, size = case.name, case.events
+            headers = [{"Authorization": f"Bearer {token}"} for token in tokens[: case.projects]]
             requests = [
-                post("/v1/events", body, credentials.headers) for body in batches(events, size)
+                post("/v1/events", body, each)
+                for body, each in zip(batches(events, size), cycle(headers), strict=False)
             ]
             bare = dict.fromkeys((limit, PREPARED))
             say(f"{name}: {', '.join(bare)}, then Weir, {SECONDS:g} s each, {TURNS} times")
-            *others, ours = _compare(stack, [*bare], requests, size, connections)
+            *others, ours = _compare(stack, [*bare], requests, size, case.connections)
             rates = dict(zip(bare, others, strict=True))
             Figure(name, ours * size, "events/s", rates[limit] * size, engines).print()
             if limit != PREPARED:

@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks import servers
 from benchmarks.draining import drain, fill_feed
 from benchmarks.figures import Figure, say
+from benchmarks.raw_replay import emitted_by_hand
 from benchmarks.workers import MEMORY_LIMIT_MB, shop_records
 from tests.engine_names import CASSANDRA, ELASTICSEARCH, KAFKA, SETTINGS, corner
 from tests.stack import Credentials, Stack
@@ -33,8 +34,11 @@ def run() -> None:
             say(f"{EVENTS} events are stored and projected on {engines}")
             store(stack, EVENTS)
             rounds = [_round(stack) for _ in range(ROUNDS)]
+            by_hand = [_by_hand(stack) for _ in range(ROUNDS) if ENGINES[engines]]
         emitted, projected, memory_mb = (max(each) for each in zip(*rounds, strict=True))
         Figure("replay_emit", emitted, "events/s", EMIT_FLOOR[engines], engines).print()
+        if by_hand:
+            Figure("replay_emit_by_hand", emitted, "events/s", max(by_hand), engines).print()
         Figure("replay_project", projected, "events/s", emitted, engines).print()
         Figure("replayer_memory", memory_mb, "MB", MEMORY_LIMIT_MB, engines).print()
 
@@ -67,6 +71,11 @@ def start_replay(stack: Stack, *, auto: bool) -> None:
         *("--max-eps", "0", "--reason", "a benchmark", "--start"),
         *(() if auto else ("--no-auto",)),
     )
+
+
+def _by_hand(stack: Stack) -> float:
+    """Out of this warehouse, by the drivers alone."""
+    return emitted_by_hand(stack.settings[SETTINGS[CASSANDRA]], PROJECT)
 
 
 def _round(stack: Stack) -> tuple[float, float, float]:

@@ -34,7 +34,7 @@ class GatedKafka(Kafka):
 
 
 class PruningKafka(Kafka):
-    """A broker that deletes what its topic's retention gives up within half a second, not minutes."""
+    """A broker that deletes what is past its retention in half a second, not minutes."""
 
     def properties(self, place: Place, layout: Layout) -> dict[str, str]:
         """A plain broker's, and more."""

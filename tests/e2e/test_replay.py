@@ -13,6 +13,8 @@ from tests.e2e.replays import Past, past
 from tests.stack import wait_until
 
 COUNT = 6_000
+KILLED_EPS = 2_000
+"""Slow enough for several checkpoints: the second one is a place to be killed at, too."""
 CRASH_POINTS = (
     "replay.after_claim",
     "replay.after_fence",
@@ -98,7 +100,7 @@ def crash(world: Past, point: str, nth: int) -> None:
     """A replay whose replayer is killed at the point; another goes on to the end."""
     stack = world.stack
     stack.start("replayer", crash_point=f"{point}:{nth}")
-    replay = world.replay(max_eps=6_000)
+    replay = world.replay(max_eps=KILLED_EPS)
     wait_until(f"the replayer dies at {point}", lambda: not stack.is_running("replayer"))
     stack.kill("replayer")
     stack.start("replayer")

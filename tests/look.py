@@ -2,6 +2,7 @@
 
 `python -m tests.look verdict PROJECT GENERATION FILE` pickles what every part holds of a project;
 `python -m tests.look members GROUP=COUNT …` returns once each group has so many living members;
+`python -m tests.look ahead GROUP OTHER` returns once the one has committed more than the other;
 `python -m tests.look letters FILE` pickles the dead letters;
 `python -m tests.look publish FILE` puts pickled values into topic events, past ingest.
 """
@@ -17,7 +18,7 @@ from feed.backends import get_feed
 from feed.dead_letters import DeadLetter, from_record
 from feed.ports import OutgoingRecord
 from feed.ticket import Logged
-from feed.topics import Topic
+from feed.topics import Group, Topic
 from tests.oracle import Verdict, judge, read_topic
 from tests.stack import Stack, wait_until
 from timeseries.backends import get_series_store
@@ -40,6 +41,11 @@ def wait_for_members(stack: Stack, counts: Mapping[str, int]) -> None:
     """Return once each group has as many living members: those started have joined, the killed
     are expelled."""
     _run(stack, "members", *(f"{group}={count}" for group, count in counts.items()))
+
+
+def wait_until_ahead(stack: Stack, group: Group, *, of: Group) -> None:
+    """Return once the group has committed events that the other, which does not run, has not."""
+    _run(stack, "ahead", group, of)
 
 
 def letters_of(stack: Stack) -> list[DeadLetter]:
@@ -80,6 +86,15 @@ def _await_members(*wanted: str) -> None:
     )
 
 
+def _await_ahead(group: str, other: str) -> None:
+    feed = get_feed()
+
+    def passed(group: str) -> int:
+        return sum(each.position for each in feed.committed(group, Topic.EVENTS).values())
+
+    wait_until(f"{group} is ahead of {other}", lambda: passed(group) > passed(other))
+
+
 def _write_letters(file: str) -> None:
     found = [from_record(record.value) for record in read_topic(get_feed(), Topic.DEAD_LETTERS)]
     Path(file).write_bytes(pickle.dumps(found))
@@ -101,6 +116,7 @@ def _publish(file: str) -> None:
 _COMMANDS: Mapping[str, Callable[..., None]] = {
     "verdict": _write_verdict,
     "members": _await_members,
+    "ahead": _await_ahead,
     "letters": _write_letters,
     "publish": _publish,
 }

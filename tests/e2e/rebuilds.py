@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 
 from feed.event import event_key
+from feed.topics import Group
 from tests.e2e.under_load import Run
-from tests.look import verdict_of
+from tests.look import verdict_of, wait_until_ahead
 from tests.oracle import FIRST_MS, Generator, Journal, ask_by_hour, journal_by_hour, make_rows
 from tests.stack import Credentials, Stack, wait_until
 
@@ -136,6 +137,8 @@ class Site:
         self.run.stack.kill("sink")
         self.run.wait_for_progress()
         wait_until("all of it is projected", self._shows(len(self.run.journal.acknowledged)))
+        # A batch can be shown and not committed: pins are of what is committed.
+        wait_until_ahead(self.run.stack, Group.PROJECTOR, of=Group.SINK)
         number = self._begin()
         wait_until("the rebuild waits for the sink", lambda: self._waits_for("sink", number))
         self.run.stack.start("sink")

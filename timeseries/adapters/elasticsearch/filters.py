@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from elasticsearch.dsl import query as dsl
 
-from timeseries.adapters.elasticsearch.mapping import CORE_FIELDS
+from timeseries.adapters.elasticsearch.mapping import BOOLEANS, CORE_FIELDS, NUMBERS, STRINGS
 from timeseries.domain import (
     And,
     Compares,
@@ -42,6 +42,9 @@ class Kind(StrEnum):
     BOOLEAN = "b"
 
 
+_SLOTS = {Kind.NUMBER: NUMBERS, Kind.STRING: STRINGS, Kind.BOOLEAN: BOOLEANS}
+
+
 def kind_of(value: Scalar) -> Kind:
     """The JSON type of a value."""
     if isinstance(value, bool):
@@ -55,7 +58,7 @@ def places(field: Field) -> dict[Kind, str]:
         return {Kind.STRING: CORE_FIELDS[field]}
     if field.slot is None:
         return {}
-    return {kind: f"{kind.value}.{field.slot}" for kind in Kind}
+    return {kind: names[field.slot] for kind, names in _SLOTS.items()}
 
 
 def compile_filter(where: Filter) -> dsl.Query:

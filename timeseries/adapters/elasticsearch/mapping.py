@@ -34,7 +34,7 @@ STRINGS, NUMBERS, BOOLEANS = (
     tuple(f"{kind}.{slot}" for slot in range(SLOTS_A_PROJECT)) for kind in ("s", "n", "b")
 )
 """The fields of each slot."""
-_TYPES = {STRINGS: "keyword", NUMBERS: "double", BOOLEANS: "boolean"}
+_TYPES = ((STRINGS, "keyword"), (NUMBERS, "double"), (BOOLEANS, "boolean"))
 
 
 def event_index(name: str, *, shards: int, replicas: int | None) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _mapping() -> Mapping:
     mapping.field("h", "integer", index=False)
     for name in CORE_FIELDS.values():
         mapping.field(name, "keyword")
-    for names, type_ in _TYPES.items():
+    for names, type_ in _TYPES:
         for name in names:
             mapping.field(name, type_)
     return mapping

@@ -10,7 +10,7 @@ from typing import Any
 from cassandra.query import BatchStatement, BatchType
 
 from benchmarks import servers
-from benchmarks.cassandra_scan import measure
+from benchmarks.cassandra_scan import measure, open_store
 from benchmarks.corpus import START_MS
 from benchmarks.draining import drain, fill_feed
 from benchmarks.figures import Figure, say
@@ -25,9 +25,7 @@ from tests.engine_fixtures import fresh_name
 from tests.engine_names import CASSANDRA, KAFKA, SETTINGS, corner
 from tests.stack import Stack
 from warehouse.adapters.cassandra import CassandraEventStore
-from warehouse.adapters.cassandra.options import parse_options
 from warehouse.adapters.cassandra.placing import hour_of
-from warehouse.shards import ShardPlan
 from warehouse.sink import WarehouseSink, row_of
 
 EVENTS = 200_000
@@ -44,9 +42,7 @@ ENGINES = "cassandra"
 def run() -> None:
     """Figures for one project and for a hundred; the best of a few rounds."""
     server, keyspace = servers.server(CASSANDRA), fresh_name()
-    store = CassandraEventStore(
-        parse_options(f"{server}/{keyspace}", {}), load_plan=lambda project: ShardPlan(2**48)
-    )
+    store = open_store(f"{server}/{keyspace}")
     try:
         store.ensure()
         for projects in PROJECTS:

@@ -7,12 +7,19 @@ from benchmarks.corpus import START_MS
 from benchmarks.figures import Figure, say
 from feed.event import HOUR_MS
 from warehouse.adapters.cassandra import CassandraEventStore
+from warehouse.adapters.cassandra.options import parse_options
 from warehouse.ports import ScanWindow
+from warehouse.shards import ShardPlan
 
 ROUNDS = 3
 FETCH_ROWS = 5_000
 """The driver's own default."""
 ENGINES = "cassandra"
+
+
+def open_store(url: str) -> CassandraEventStore:
+    """The warehouse of this URL, a single shard an hour. Close it."""
+    return CassandraEventStore(parse_options(url, {}), load_plan=lambda _: ShardPlan(2**48))
 
 
 def measure(

@@ -101,7 +101,8 @@ def _run(feed_url: str, *, limit: str) -> None:
         tempfile.TemporaryDirectory(prefix="weir-bench-") as folder,
         Stack(Path(folder) / "weir", settings={"WEIR_FEED_URL": feed_url}) as stack,
     ):
-        tokens = stack.run_python("-m", "benchmarks.make_tokens", "100").split()
+        most = max(case.projects for case in cases)
+        tokens = stack.run_python("-m", "benchmarks.make_tokens", str(most)).split()
         stack.start("web")
         for case in cases:
             name, size = case.name, case.events

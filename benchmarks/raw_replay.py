@@ -8,14 +8,12 @@ from urllib.parse import urlsplit
 from confluent_kafka import Producer
 
 from benchmarks import servers
-from benchmarks.cassandra_scan import rows_by_hand
+from benchmarks.cassandra_scan import open_store, rows_by_hand
 from benchmarks.draining import open_feed
 from benchmarks.raw_kafka import SETTINGS
 from feed.topics import Topic
 from tests.engine_names import KAFKA, corner
 from warehouse.adapters.cassandra import CassandraEventStore
-from warehouse.adapters.cassandra.options import parse_options
-from warehouse.shards import ShardPlan
 
 FLUSH_S = 60.0
 POLL_EVERY = 1_000
@@ -25,9 +23,7 @@ QUEUE_RECORDS = 1_000_000
 
 def emitted_by_hand(warehouse_url: str, project: str) -> float:
     """Events of the project a second, into a topic of its own."""
-    store = CassandraEventStore(
-        parse_options(warehouse_url, {}), load_plan=lambda _: ShardPlan(2**48)
-    )
+    store = open_store(warehouse_url)
     try:
         with corner(KAFKA, servers.server(KAFKA)) as feed_url:
             feed = open_feed(feed_url, Path())

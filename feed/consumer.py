@@ -79,22 +79,24 @@ class LaneConsumer:
         """Whether the lane waits for its store or the feed."""
         return self._waiting.is_on()
 
-    def turn(self, *, timeout_s: float) -> Turn:
-        """Handle one batch, or wait up to `timeout_s` for one, or for backpressure to end.
+    def turn(self, *, timeout_s: float, most_records: int | None = None) -> Turn:
+        """Handle one batch, of `most_records` where that is fewer than the lane's, or wait up to
+        `timeout_s` for one, or for backpressure to end.
 
         Raises DataLoss, UnknownSchema, TooManyDeadLetters: stop, an operator decides.
         """
-        turn = self._batch(timeout_s=timeout_s)
+        turn = self._batch(timeout_s, most_records or self.lane.batch_records)
         if self.lane.pins is not None and not self._waiting.is_on():
             self._keep_pins(self.lane.pins)
         return turn
 
-    def _batch(self, *, timeout_s: float) -> Turn:
+    def _batch(self, timeout_s: float, most_records: int) -> Turn:
         if not self._waiting.is_over(timeout_s=timeout_s):
             return _NOTHING
         records: Sequence[Record] = ()
         try:
-            records = self._consumer.poll(self._most_records, timeout_s=timeout_s)  # 1 poll
+            most_records = min(most_records, self._most_records)
+            records = self._consumer.poll(most_records, timeout_s=timeout_s)  # 1 poll
             return self._take(records) if records else self._idle()
         except Backpressure as exc:
             self._waiting.begin(exc, records)

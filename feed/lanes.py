@@ -11,6 +11,15 @@ from live when live is behind."""
 FLOOR_INTERVAL_S = 2.0
 """History gets a turn at least this often, which also keeps its membership alive."""
 
+HISTORY_TURN_S = 0.5
+"""What a turn of history is meant to take while live has work: live waits for it, so on a store
+that is slow or strained it takes fewer records."""
+FEWEST_RECORDS = 500
+"""A turn takes no fewer: what it costs however small it is would be most of it."""
+MOST_CHANGE = 2.0
+"""One turn alone, which a pause of the store may have stretched, changes the next one's size by
+this factor at most."""
+
 PROBE_INTERVAL_S = 0.25
 """An empty history is looked at this often, however fast live turns."""
 
@@ -25,6 +34,7 @@ class LaneSchedule:
     history_at_s: float = float("-inf")
     live_batches: int = 0
     was_live: bool = False
+    history_size: int = FEWEST_RECORDS
 
     def note_live(self, *, records: int, lag_s: float) -> None:
         """Live had its turn: it took `records`, the oldest of which had waited `lag_s`."""
@@ -33,8 +43,12 @@ class LaneSchedule:
         self.live_lag_s = lag_s
         self.live_batches += records > 0
 
-    def note_history(self, *, records: int, now_s: float) -> None:
+    def note_history(self, *, records: int, started_s: float, now_s: float) -> None:
         """History had its turn and took `records`."""
+        if records:
+            change = HISTORY_TURN_S / max(now_s - started_s, 1e-3)
+            change = min(max(change, 1 / MOST_CHANGE), MOST_CHANGE)
+            self.history_size = max(FEWEST_RECORDS, int(records * change))
         self.was_live = False
         self.history_has_more = records > 0
         self.history_at_s = now_s
@@ -47,6 +61,13 @@ class LaneSchedule:
         if not self.was_live or (not self.history_has_more and waited_s < PROBE_INTERVAL_S):
             return False
         return self.is_live_quiet() or self._is_floor_due(waited_s)
+
+    def history_records(self, *, most: int) -> int:
+        """How many records history's next turn may take: `most` while live has no work, else what
+        HISTORY_TURN_S has room for."""
+        if not self.live_has_more:
+            return most
+        return min(most, self.history_size)
 
     def is_live_quiet(self) -> bool:
         """Whether live leaves capacity: nothing pending, or a lag under the limit."""

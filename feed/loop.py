@@ -63,7 +63,7 @@ class ConsumeLoop:
     def _round(self, live: LaneConsumer, history: LaneConsumer | None) -> None:
         now_s = self._clock.monotonic_s()
         if history is not None and self._schedule.is_history_next(now_s=now_s):
-            self._history_turn(history, is_live_waiting=live.is_waiting())
+            self._history_turn(history, is_live_waiting=live.is_waiting(), started_s=now_s)
         else:
             self._live_turn(live, started_s=now_s)
 
@@ -76,16 +76,20 @@ class ConsumeLoop:
             waits_s = started_s + live.lane.spacing_s - self._clock.monotonic_s()
             self._stop.wait(max(0.0, waits_s))
 
-    def _history_turn(self, history: LaneConsumer, *, is_live_waiting: bool) -> None:
+    def _history_turn(
+        self, history: LaneConsumer, *, is_live_waiting: bool, started_s: float
+    ) -> None:
         """While live waits for its store, history does not press the same store either."""
         records = 0
         if is_live_waiting:
             history.keep_membership()
         else:
-            turn = history.turn(timeout_s=0.0)
+            most = self._schedule.history_records(most=history.lane.batch_records)
+            turn = history.turn(timeout_s=0.0, most_records=most)
             records = turn.records
             self._note_commit(turn.committed)
-        self._schedule.note_history(records=records, now_s=self._clock.monotonic_s())
+        ended_s = self._clock.monotonic_s()
+        self._schedule.note_history(records=records, started_s=started_s, now_s=ended_s)
 
     def _note_commit(self, records: int) -> None:
         if records:

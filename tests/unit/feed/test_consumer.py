@@ -69,6 +69,14 @@ def test_a_batch_is_no_larger_than_its_lane_allows(feed: EmbeddedFeed) -> None:
     assert turns == [3, 3, 1]
 
 
+def test_a_turn_may_be_asked_for_fewer(feed: EmbeddedFeed) -> None:
+    publish_events(feed, 5)
+    with consuming(feed, live(Keeper(), batch_records=3)) as consumer:
+        turn_until_committed(consumer)
+        turn = consumer.turn(timeout_s=5.0, most_records=1)
+    assert turn.records == 1
+
+
 def test_a_turn_tells_how_long_its_oldest_record_had_waited(feed: EmbeddedFeed) -> None:
     publish_events(feed, 1)
     (record,) = feed.reader(Topic.EVENTS, from_end=False).poll(1, timeout_s=5.0)

@@ -9,6 +9,7 @@ from pathlib import Path
 from feed.adapters.embedded import EmbeddedFeed
 from feed.consumer import Lane
 from feed.deliveries import Delivery, Poison
+from feed.lanes import FEWEST_RECORDS
 from feed.loop import ConsumeLoop
 from feed.topics import Group, Topic
 from tests.fakes import FakeClock
@@ -26,13 +27,15 @@ from tests.unit.feed.loops import (
 
 @dataclass
 class Logging(Keeper):
-    """A keeper that writes its name into a common log, a batch a line."""
+    """A keeper that writes its name into a common log, and how large each batch is."""
 
     name: str = ""
     log: list[str] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
 
     def handle(self, batch: Iterable[Delivery]) -> Sequence[Poison]:
         self.log.append(self.name)
+        self.sizes.append(len(list(batch)))
         return super().handle(batch)
 
 
@@ -167,6 +170,14 @@ def test_live_goes_first_and_the_lanes_take_turns_while_live_is_near(feed: Embed
         history(Logging(name="history", log=log), batch_records=10),
     )
     assert log == ["live", "history"] * 3
+
+
+def test_while_live_has_work_history_begins_with_few_records(feed: EmbeddedFeed) -> None:
+    publish_events(feed, 1)
+    publish_events(feed, FEWEST_RECORDS + 1, topic=Topic.HISTORY, prefix="h")
+    keeper = Logging(name="history")
+    drain(feed, live(Keeper()), history(keeper, batch_records=4_000))
+    assert keeper.sizes == [FEWEST_RECORDS, 1]
 
 
 def test_history_does_not_press_a_store_that_live_waits_for(feed: EmbeddedFeed) -> None:

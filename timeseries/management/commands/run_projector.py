@@ -23,7 +23,7 @@ from timeseries.projector import Projector
 from timeseries.slots import get_slots
 
 HISTORY_BATCH_RECORDS = 4_000
-"""Live waits for one batch of history at most: about a second of a store that takes its time."""
+"""Of an idle live lane's store; while live has work history takes fewer (feed.lanes)."""
 
 
 class Command(WorkerCommand):

@@ -1,6 +1,7 @@
 """`make bench`: every benchmark, or those named on the command line; a JSON line a figure on
 standard output."""
 
+import logging
 import os
 import shutil
 import sys
@@ -34,6 +35,7 @@ def main(names: list[str]) -> int:
         return 2
     os.environ["DJANGO_SETTINGS_MODULE"] = "analyticsproject.settings"
     django.setup()
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line a request hides the figures
     describe_machine()
     try:
         for name in names or BENCHMARKS:

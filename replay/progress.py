@@ -7,6 +7,7 @@ brings again is counted again.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 MAX_MARKS = 32
@@ -22,7 +23,8 @@ class Mark(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """Events projected, and the marks that the group has not passed, oldest first."""
+    """Events projected, and the marks that tell of the rest, oldest first: none once the group has
+    passed them all, else the last one that it has passed, if any, and those that it has not."""
 
     projected: int
     pending: tuple[Mark, ...]
@@ -31,12 +33,35 @@ class Standing(NamedTuple):
 def standing(
     marks: Sequence[Mark], committed: Mapping[int, int], *, projected: int = 0
 ) -> Standing:
-    """What `committed`, the group's positions, say of marks in ascending order."""
-    for index, mark in enumerate(marks):
-        if not _is_passed(mark, committed):
-            return Standing(projected, tuple(marks[index:]))
-        projected = max(projected, mark.emitted)
-    return Standing(projected, ())
+    """What `committed`, the group's positions, say of marks in ascending order; never less than
+    `projected`, what was said before.
+
+    Exact where a mark is passed. Between two it goes by how much of what lies between their
+    positions is: a consumer takes much of one partition before it comes to the next, so that no
+    mark is passed for seconds while the group gets on well.
+    """
+    passed = 0
+    while passed < len(marks) and _is_passed(marks[passed], committed):
+        passed += 1
+    pending = tuple(marks[max(0, passed - 1) :])
+    if not pending:
+        return Standing(projected, ())
+    if passed == len(marks):
+        return Standing(max(projected, pending[-1].emitted), ())
+    seen = pending[0].emitted if passed else 0
+    seen += sum(_share(before, after, committed) for before, after in pairwise(pending))
+    return Standing(max(projected, seen), pending)
+
+
+def _share(before: Mark, after: Mark, committed: Mapping[int, int]) -> int:
+    """How many of the events between two marks the group has passed, taking all records between
+    them for as many events each."""
+    records = passed = 0
+    for partition, end in after.positions.items():
+        begin = before.positions.get(partition, end - 1)
+        records += end - begin
+        passed += min(max(committed.get(partition, 0) - begin, 0), end - begin)
+    return (after.emitted - before.emitted) * passed // records if records else 0
 
 
 def _is_passed(mark: Mark, committed: Mapping[int, int]) -> bool:

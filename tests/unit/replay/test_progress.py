@@ -9,13 +9,24 @@ MARKS = (Mark(10, {0: 4}), Mark(30, {0: 9, 1: 20}), Mark(50, {0: 12, 1: 33}))
 
 
 def test_nothing_is_projected_before_the_first_mark_is_passed() -> None:
-    assert standing(MARKS, {0: 3, 1: 99}) == (0, MARKS)
+    assert standing(MARKS, {0: 3, 1: 19}) == (0, MARKS)
     assert standing(MARKS, {}) == (0, MARKS)
 
 
 def test_a_mark_needs_every_partition() -> None:
-    assert standing(MARKS, {0: 9, 1: 19}) == (10, MARKS[1:])
-    assert standing(MARKS, {0: 9, 1: 20}) == (30, MARKS[2:])
+    projected, pending = standing(MARKS, {0: 9, 1: 10})
+    assert (10 <= projected < 30, pending) == (True, MARKS)
+
+
+def test_a_mark_that_is_passed_tells_exactly_and_stays_while_others_are_not() -> None:
+    assert standing(MARKS, {0: 9, 1: 20}) == (30, MARKS[1:])
+
+
+def test_between_two_marks_it_goes_by_the_records_that_are_passed() -> None:
+    marks = (Mark(100, {0: 10, 1: 10}), Mark(200, {0: 20, 1: 40}), Mark(300, {0: 120, 1: 40}))
+    assert standing(marks, {0: 20, 1: 10}).projected == 100 + 100 * 10 // 40
+    assert standing(marks, {0: 70, 1: 10}).projected == 100 + 100 * 10 // 40 + 50
+    assert standing(marks, {0: 70, 1: 10}, projected=199).projected == 199
 
 
 def test_past_the_last_mark_everything_is_projected() -> None:
@@ -42,6 +53,7 @@ def test_however_many_marks_come_they_stay_few_and_the_last_one_stays(
     assert marks[-1] == Mark(count * 10, {0: count})
     projected, pending = standing(marks, {0: position})
     assert projected <= min(position, count) * 10
+    assert (projected == count * 10) == (position >= count)
     assert bool(pending) == (position < count)
 
 
@@ -54,3 +66,30 @@ def test_however_much_is_on_its_way_progress_is_seen_in_small_steps() -> None:
     ends = [0, *(mark.emitted for mark in marks)]
     steps = [after - before for before, after in zip(ends, ends[1:], strict=False)]
     assert max(steps) <= 3 * 1_000_000 / MAX_MARKS
+
+
+positions = st.integers(0, 40)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 50), positions, positions), min_size=1, max_size=40),
+    st.lists(st.tuples(positions, positions), max_size=20),
+)
+def test_progress_only_grows_and_says_all_when_all_is_passed_and_not_before(
+    steps: list[tuple[int, int, int]], commits: list[tuple[int, int]]
+) -> None:
+    marks: tuple[Mark, ...] = ()
+    emitted, ends, stood = 0, [0, 0], [0, 0]
+    for events, zero, one in steps:
+        emitted, ends = emitted + events, [ends[0] + zero, ends[1] + one]
+        held = {partition: end for partition, end in enumerate(ends) if end}
+        marks = appended(marks, Mark(emitted, held))
+
+    projected, pending = 0, marks
+    for zero, one in commits:
+        stood = [stood[0] + zero, stood[1] + one]
+        before = projected
+        projected, pending = standing(pending, {0: stood[0], 1: stood[1]}, projected=before)
+        assert before <= projected <= emitted
+        is_over = stood[0] >= ends[0] and stood[1] >= ends[1]
+        assert (projected == emitted) == (not pending) == is_over

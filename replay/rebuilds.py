@@ -48,9 +48,11 @@ class Built:
 
 def all_built() -> list[Built]:
     """Every generation there ever was, newest first."""
-    rows = list(lifecycle.generation_states())
     made = Replay.objects.filter(mode=Mode.NEW_GENERATION.value)
+    # Before the generations: a rebuild that ends between the two is seen as not yet ended, with a
+    # generation that is ready, and never the other way round.
     rebuilds = {rebuild.generation: rebuild for rebuild in made}
+    rows = lifecycle.generation_states()
     return [Built(row, rebuilds.get(row.number)) for row in reversed(rows)]
 
 

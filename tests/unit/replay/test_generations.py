@@ -1,8 +1,10 @@
 """What people ask of generations: served, gone back from, dropped, begun, given up."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import connection
 
 from feed.adapters.embedded import open_feed
 from replay import rebuilds, services
@@ -27,6 +29,7 @@ from tests.replay_builders import ANNA, make_replayer
 from timeseries.errors import GenerationDropped, IllegalGenerationState, UnknownGeneration
 from timeseries.generations import read_generations
 from timeseries.lifecycle import generation_states
+from timeseries.models import Generation
 
 
 def test_swap_rollback_and_drop_and_what_they_refuse(world: LocalPipeline) -> None:
@@ -63,6 +66,28 @@ def test_swap_rollback_and_drop_and_what_they_refuse(world: LocalPipeline) -> No
         "generation 2 is served, instead of 1",
         "generation 1 is dropped",
     ]
+
+
+@pytest.mark.parametrize("table", [Replay._meta.db_table, Generation._meta.db_table])
+def test_a_rebuild_that_ends_while_it_is_looked_at_is_never_shown_completed_yet_not_ready(
+    world: LocalPipeline, table: str
+) -> None:
+    begin()
+    asked: list[str] = []
+
+    def ending(execute: Any, sql: str, *rest: Any) -> Any:
+        if not asked and f'FROM "{table}"' in sql:
+            asked.append(sql)
+            work(world)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(ending):
+        seen = rebuilds.get(2)
+    assert asked
+    assert seen.rebuild is not None
+    assert seen.rebuild.state != "completed" or str(seen.row.state) == "ready"
+    after = rebuilds.get(2)
+    assert (after.rebuild and after.rebuild.state, str(after.row.state)) == ("completed", "ready")
 
 
 def test_live_events_go_into_both_generations_after_the_swap_too(world: LocalPipeline) -> None:

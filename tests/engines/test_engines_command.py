@@ -110,6 +110,24 @@ def test_up_status_up_again_down_and_nothing_is_left(engines: Engines) -> None:
     assert after.stdout.split() == [word for name in NAMES for word in (f"{name}:", "stopped")]
 
 
+@pytest.mark.faults
+def test_three_nodes_of_each_at_once(engines: Engines) -> None:
+    """Nine servers, on the ports that are free."""
+    up = engines.run("up", "--nodes", "3")
+    status = engines.run("status", "--json")
+    down = engines.run("down")
+
+    assert up.returncode == 0, up.stderr
+    found = json.loads(status.stdout)
+    assert {each["name"]: each["state"] for each in found} == dict.fromkeys(NAMES, "running")
+    kafka, cassandra, elasticsearch = _evaluated(up.stdout)
+    assert [kafka, cassandra, elasticsearch] == [each["url"] for each in found]
+    assert kafka.count("127.0.0.") == cassandra.count("127.0.0.") == 3
+    assert elasticsearch.count("127.0.0.") == 3
+    assert down.returncode == 0, down.stderr
+    assert engines.processes() == []
+
+
 def _evaluated(lines: str) -> list[str]:
     """What a POSIX shell makes of the lines."""
     script = lines + "".join(f'printf "%s\\n" "${name}"\n' for name in SETTINGS)

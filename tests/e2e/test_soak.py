@@ -11,6 +11,7 @@ import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ import pytest
 
 from tests.e2e.under_load import Run, under_load
 from tests.engine_names import SETTINGS, own_settings
-from tests.oracle import figures_by_hour
+from tests.oracle import ask_by_hour, figures_by_hour
 from tests.stack import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.soak]
@@ -68,7 +69,7 @@ def test_memory_is_bounded_and_flat_under_steady_load(
 def watch(run: Run, duration_s: float) -> Samples:
     """Sample and ask for figures until the time is over."""
     samples: dict[str, list[Memory]] = {name: [] for name in run.stack.processes}
-    wait_until("there are figures", lambda: bool(figures_by_hour(run.stack.url, run.credentials)))
+    wait_until("there are figures", lambda: has_figures(run))
     end_s = time.monotonic() + duration_s
     while time.monotonic() < end_s:
         assert figures_by_hour(run.stack.url, run.credentials)
@@ -77,6 +78,14 @@ def watch(run: Run, duration_s: float) -> Samples:
             moments.append(memory_of(run.stack.processes[name].pid))
         time.sleep(SAMPLE_EVERY_S)
     return samples
+
+
+def has_figures(run: Run) -> bool:
+    """A view that is just being made has no answer yet."""
+    answer = ask_by_hour(run.stack.url, run.credentials)
+    return answer.status_code == HTTPStatus.OK and bool(
+        figures_by_hour(run.stack.url, run.credentials)
+    )
 
 
 def memory_of(leader: int) -> Memory:

@@ -95,8 +95,8 @@ class LaneConsumer:
             return _NOTHING
         records: Sequence[Record] = ()
         try:
-            most_records = min(most_records, self._most_records)
-            records = self._consumer.poll(most_records, timeout_s=timeout_s)  # 1 poll
+            allowed = min(most_records, self._most_records)
+            records = self._consumer.poll(allowed, timeout_s=timeout_s)  # 1 poll
             return self._take(records) if records else self._idle()
         except Backpressure as exc:
             self._waiting.begin(exc, records)

@@ -14,11 +14,11 @@ FLOOR_INTERVAL_S = 2.0
 HISTORY_TURN_S = 0.5
 """What a turn of history is meant to take while live has work: live waits for it, so on a store
 that is slow or strained it takes fewer records."""
-FEWEST_RECORDS = 500
+FEWEST_RECORDS = 1_000
 """A turn takes no fewer: what it costs however small it is would be most of it."""
-MOST_CHANGE = 2.0
-"""One turn alone, which a pause of the store may have stretched, changes the next one's size by
-this factor at most."""
+MOST_CHANGE = 2
+"""One turn alone, which a pause of the store may have stretched, makes the next one smaller by this
+factor at most, and larger than itself by no more."""
 
 PROBE_INTERVAL_S = 0.25
 """An empty history is looked at this often, however fast live turns."""
@@ -26,15 +26,16 @@ PROBE_INTERVAL_S = 0.25
 
 @dataclass(slots=True)
 class LaneSchedule:
-    """What the lanes did lately. One per process."""
+    """What the lanes did lately. One per process. `most_records`: of a turn of history."""
 
+    most_records: int = FEWEST_RECORDS
     live_lag_s: float = 0.0
     live_has_more: bool = False
     history_has_more: bool = False
     history_at_s: float = float("-inf")
     live_batches: int = 0
     was_live: bool = False
-    history_size: int = FEWEST_RECORDS
+    fitting_records: int = FEWEST_RECORDS
 
     def note_live(self, *, records: int, lag_s: float) -> None:
         """Live had its turn: it took `records`, the oldest of which had waited `lag_s`."""
@@ -43,12 +44,10 @@ class LaneSchedule:
         self.live_lag_s = lag_s
         self.live_batches += records > 0
 
-    def note_history(self, *, records: int, started_s: float, now_s: float) -> None:
-        """History had its turn and took `records`."""
-        if records:
-            change = HISTORY_TURN_S / max(now_s - started_s, 1e-3)
-            change = min(max(change, 1 / MOST_CHANGE), MOST_CHANGE)
-            self.history_size = max(FEWEST_RECORDS, int(records * change))
+    def note_history(self, *, records: int, committed: int, started_s: float, now_s: float) -> None:
+        """History had its turn: it took `records`, and got `committed` of them done."""
+        if committed:
+            self._learn(committed, now_s - started_s)
         self.was_live = False
         self.history_has_more = records > 0
         self.history_at_s = now_s
@@ -62,12 +61,12 @@ class LaneSchedule:
             return False
         return self.is_live_quiet() or self._is_floor_due(waited_s)
 
-    def history_records(self, *, most: int) -> int:
-        """How many records history's next turn may take: `most` while live has no work, else what
+    def history_records(self) -> int:
+        """How many records history's next turn may take: the most while live has no work, else what
         HISTORY_TURN_S has room for."""
         if not self.live_has_more:
-            return most
-        return min(most, self.history_size)
+            return self.most_records
+        return min(self.most_records, self.fitting_records)
 
     def is_live_quiet(self) -> bool:
         """Whether live leaves capacity: nothing pending, or a lag under the limit."""
@@ -75,3 +74,14 @@ class LaneSchedule:
 
     def _is_floor_due(self, waited_s: float) -> bool:
         return self.live_batches >= FLOOR_BATCHES or waited_s >= FLOOR_INTERVAL_S
+
+    def _learn(self, records: int, seconds: float) -> None:
+        """A quick turn that found few says nothing against a larger one."""
+        if seconds > HISTORY_TURN_S:
+            fitting = int(records * HISTORY_TURN_S / seconds)
+            least = max(FEWEST_RECORDS, self.fitting_records // MOST_CHANGE)
+            self.fitting_records = max(fitting, least)
+        else:
+            room = HISTORY_TURN_S / max(seconds, 1e-3)
+            fitting = int(records * min(room, MOST_CHANGE))
+            self.fitting_records = min(max(fitting, self.fitting_records), self.most_records)

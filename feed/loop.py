@@ -36,7 +36,7 @@ class ConsumeLoop:
         self._feed, self._stop, self._once, self._on_commit = feed, stop, once, on_commit
         self._clock = clock or Clock()
         self._lanes = lanes
-        self._schedule = LaneSchedule()
+        self._schedule = LaneSchedule(lanes[-1].batch_records)
         self._checked_s = float("-inf")
         self._idle_poll_s = DRAIN_POLL_S if once else IDLE_POLL_S
 
@@ -80,16 +80,17 @@ class ConsumeLoop:
         self, history: LaneConsumer, *, is_live_waiting: bool, started_s: float
     ) -> None:
         """While live waits for its store, history does not press the same store either."""
-        records = 0
+        records = committed = 0
         if is_live_waiting:
             history.keep_membership()
         else:
-            most = self._schedule.history_records(most=history.lane.batch_records)
-            turn = history.turn(timeout_s=0.0, most_records=most)
-            records = turn.records
+            turn = history.turn(timeout_s=0.0, most_records=self._schedule.history_records())
+            records, committed = turn.records, turn.committed
             self._note_commit(turn.committed)
         ended_s = self._clock.monotonic_s()
-        self._schedule.note_history(records=records, started_s=started_s, now_s=ended_s)
+        self._schedule.note_history(
+            records=records, committed=committed, started_s=started_s, now_s=ended_s
+        )
 
     def _note_commit(self, records: int) -> None:
         if records:

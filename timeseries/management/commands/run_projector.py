@@ -23,7 +23,8 @@ from timeseries.projector import Projector
 from timeseries.slots import get_slots
 
 HISTORY_BATCH_RECORDS = 4_000
-"""Of an idle live lane's store; while live has work history takes fewer (feed.lanes)."""
+"""At most, while live is idle: an event that comes then waits for one such batch, about a second of
+a store that takes its time. While live has work history takes fewer (feed.lanes)."""
 
 
 class Command(WorkerCommand):

@@ -50,9 +50,11 @@ def all_built() -> list[Built]:
     """Every generation there ever was, newest first."""
     made = Replay.objects.filter(mode=Mode.NEW_GENERATION.value)
     # Before the generations: a rebuild that ends between the two is seen as not yet ended, with a
-    # generation that is ready, and never the other way round.
+    # generation that is ready, and never the other way round. One that begins there is asked for.
     rebuilds = {rebuild.generation: rebuild for rebuild in made}
     rows = lifecycle.generation_states()
+    others = [row.number for row in rows if row.number not in rebuilds]
+    rebuilds |= {rebuild.generation: rebuild for rebuild in made.filter(generation__in=others)}
     return [Built(row, rebuilds.get(row.number)) for row in reversed(rows)]
 
 

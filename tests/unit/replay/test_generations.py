@@ -90,6 +90,20 @@ def test_a_rebuild_that_ends_while_it_is_looked_at_is_never_shown_completed_yet_
     assert (after.rebuild and after.rebuild.state, str(after.row.state)) == ("completed", "ready")
 
 
+def test_a_rebuild_that_begins_while_it_is_looked_at_is_not_missed(world: LocalPipeline) -> None:
+    asked: list[str] = []
+
+    def beginning(execute: Any, sql: str, *rest: Any) -> Any:
+        if not asked and f'FROM "{Generation._meta.db_table}"' in sql:
+            asked.append(sql)
+            begin()
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(beginning):
+        newest = rebuilds.all_built()[0]
+    assert (newest.row.number, newest.rebuild is not None) == (2, True)
+
+
 def test_live_events_go_into_both_generations_after_the_swap_too(world: LocalPipeline) -> None:
     begin()
     work(world)

@@ -83,9 +83,8 @@ def watch(run: Run, duration_s: float) -> Samples:
 def has_figures(run: Run) -> bool:
     """A view that is just being made has no answer yet."""
     answer = ask_by_hour(run.stack.url, run.credentials)
-    return answer.status_code == HTTPStatus.OK and bool(
-        figures_by_hour(run.stack.url, run.credentials)
-    )
+    is_being_made = answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    return not is_being_made and bool(figures_by_hour(run.stack.url, run.credentials))
 
 
 def memory_of(leader: int) -> Memory:

@@ -47,14 +47,15 @@ def note_projected(feed: Feed, actor: Actor, *, clock: Clock) -> None:
         stands = progress.standing(
             progress.from_json(row.marks), committed, projected=row.projected
         )
-        if row.state == State.DRAINING.value and not stands.pending:
+        if row.state == State.DRAINING.value and not stands.marks:
             _drained(row, stands.projected, actor, now_ms=clock.now_ms())
             continue
         throttled_by = cause if row.state == State.DRAINING.value else row.throttled_by
         if (stands.projected, throttled_by) != (row.projected, row.throttled_by):
-            _as_seen(row).update(
+            # Another replayer may look at the same time, and know more.
+            _as_seen(row).filter(projected=row.projected).update(
                 projected=stands.projected,
-                marks=progress.as_json(stands.pending),
+                marks=progress.as_json(stands.marks),
                 throttled_by=throttled_by,
             )
 

@@ -182,7 +182,7 @@ class Emission:
             self._has_projector = self._feed.has_members(Group.PROJECTOR_HISTORY)
         except FeedError:
             return  # it is away: publishing waits for it
-        self._projected, self._sending.marks = stands.projected, stands.pending
+        self._projected, self._sending.marks = stands.projected, stands.marks
         self._pace.note_live_lag(lag_s, seconds=seconds)
         if not (self._has_projector or self._waits_for_projector):
             self._pace.note_unfollowed()

@@ -3,7 +3,8 @@ group has committed.
 
 A mark says: the first `emitted` events lie before these positions. Once the group has passed them
 all, so many events are projected. Nothing is counted by the projector, so that nothing a redelivery
-brings again is counted again.
+brings again is counted again. Between two marks the figure is an estimate, which may be too high;
+that everything is projected is said of the last mark alone, and is so.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ class Standing(NamedTuple):
     passed them all, else the last one that it has passed, if any, and those that it has not."""
 
     projected: int
-    pending: tuple[Mark, ...]
+    marks: tuple[Mark, ...]
 
 
 def standing(
@@ -36,21 +37,22 @@ def standing(
     """What `committed`, the group's positions, say of marks in ascending order; never less than
     `projected`, what was said before.
 
-    Exact where a mark is passed. Between two it goes by how much of what lies between their
-    positions is: a consumer takes much of one partition before it comes to the next, so that no
-    mark is passed for seconds while the group gets on well.
+    Never less than the last mark that is passed says, and all only when all are. Between two it
+    goes by how much of what lies between their positions is passed: a consumer takes much of one
+    partition before it comes to the next, so that no mark is passed for seconds while the group
+    gets on well. Before the first mark of all, nothing is known of where its records begin.
     """
     passed = 0
     while passed < len(marks) and _is_passed(marks[passed], committed):
         passed += 1
-    pending = tuple(marks[max(0, passed - 1) :])
-    if not pending:
+    telling = tuple(marks[max(0, passed - 1) :])
+    if not telling:
         return Standing(projected, ())
     if passed == len(marks):
-        return Standing(max(projected, pending[-1].emitted), ())
-    seen = pending[0].emitted if passed else 0
-    seen += sum(_share(before, after, committed) for before, after in pairwise(pending))
-    return Standing(max(projected, seen), pending)
+        return Standing(max(projected, telling[-1].emitted), ())
+    seen = telling[0].emitted if passed else 0
+    seen += sum(_share(before, after, committed) for before, after in pairwise(telling))
+    return Standing(max(projected, seen), telling)
 
 
 def _share(before: Mark, after: Mark, committed: Mapping[int, int]) -> int:
@@ -58,6 +60,8 @@ def _share(before: Mark, after: Mark, committed: Mapping[int, int]) -> int:
     them for as many events each."""
     records = passed = 0
     for partition, end in after.positions.items():
+        # Where the events of a partition begin that the first of the two had none in is not known,
+        # and its offset 0 may lie millions of records before: they are taken for one record.
         begin = before.positions.get(partition, end - 1)
         records += end - begin
         passed += min(max(committed.get(partition, 0) - begin, 0), end - begin)

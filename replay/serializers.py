@@ -57,7 +57,9 @@ class ReplayProgressSerializer(serializers.Serializer[object]):
     )
     read = serializers.IntegerField(source="row.read", help_text="out of the warehouse")
     emitted = serializers.IntegerField(source="row.emitted", help_text="acknowledged by the feed")
-    projected = serializers.IntegerField(source="row.projected", help_text="the projector is past")
+    projected = serializers.IntegerField(
+        source="row.projected", help_text="the projector is past; about, until completed"
+    )
     suppressed = serializers.IntegerField(
         source="row.suppressed", help_text="left out, since they were erased"
     )

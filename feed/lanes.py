@@ -77,11 +77,9 @@ class LaneSchedule:
 
     def _learn(self, records: int, seconds: float) -> None:
         """A quick turn that found few says nothing against a larger one."""
+        fitting = int(records * min(HISTORY_TURN_S / max(seconds, 1e-3), MOST_CHANGE))
         if seconds > HISTORY_TURN_S:
-            fitting = int(records * HISTORY_TURN_S / seconds)
             least = max(FEWEST_RECORDS, self.fitting_records // MOST_CHANGE)
             self.fitting_records = max(fitting, least)
         else:
-            room = HISTORY_TURN_S / max(seconds, 1e-3)
-            fitting = int(records * min(room, MOST_CHANGE))
             self.fitting_records = min(max(fitting, self.fitting_records), self.most_records)

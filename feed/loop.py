@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 from feed.clock import Clock
-from feed.consumer import Lane, LaneConsumer
+from feed.consumer import Lane, LaneConsumer, Turn
 from feed.lanes import LaneSchedule
 from feed.ports import Feed, PartitionBounds, TopicPartition
 
@@ -80,16 +80,17 @@ class ConsumeLoop:
         self, history: LaneConsumer, *, is_live_waiting: bool, started_s: float
     ) -> None:
         """While live waits for its store, history does not press the same store either."""
-        records = committed = 0
+        turn = Turn()
         if is_live_waiting:
             history.keep_membership()
         else:
             turn = history.turn(timeout_s=0.0, most_records=self._schedule.history_records())
-            records, committed = turn.records, turn.committed
             self._note_commit(turn.committed)
-        ended_s = self._clock.monotonic_s()
         self._schedule.note_history(
-            records=records, committed=committed, started_s=started_s, now_s=ended_s
+            records=turn.records,
+            committed=turn.committed,
+            started_s=started_s,
+            now_s=self._clock.monotonic_s(),
         )
 
     def _note_commit(self, records: int) -> None:

@@ -45,12 +45,10 @@ def standing(
     passed = 0
     while passed < len(marks) and _is_passed(marks[passed], committed):
         passed += 1
-    telling = tuple(marks[max(0, passed - 1) :])
-    if not telling:
-        return Standing(projected, ())
+    seen = marks[passed - 1].emitted if passed else 0
     if passed == len(marks):
-        return Standing(max(projected, telling[-1].emitted), ())
-    seen = telling[0].emitted if passed else 0
+        return Standing(max(projected, seen), ())
+    telling = tuple(marks[max(0, passed - 1) :])
     seen += sum(_share(before, after, committed) for before, after in pairwise(telling))
     return Standing(max(projected, seen), telling)
 

@@ -14,8 +14,11 @@ def test_nothing_is_projected_before_the_first_mark_is_passed() -> None:
 
 
 def test_a_mark_needs_every_partition() -> None:
-    projected, pending = standing(MARKS, {0: 9, 1: 10})
-    assert (10 <= projected < 30, pending) == (True, MARKS)
+    assert standing(MARKS, {0: 9, 1: 19}) == (10 + 20 * 5 // 6, MARKS)
+
+
+def test_shares_of_later_intervals_count_before_the_first_mark_is_passed() -> None:
+    assert standing(MARKS, {0: 3, 1: 99}) == (20 * 1 // 6 + 20 * 13 // 16, MARKS)
 
 
 def test_a_mark_that_is_passed_tells_exactly_and_stays_while_others_are_not() -> None:
@@ -51,10 +54,10 @@ def test_however_many_marks_come_they_stay_few_and_the_last_one_stays(
 
     assert len(marks) <= MAX_MARKS
     assert marks[-1] == Mark(count * 10, {0: count})
-    projected, pending = standing(marks, {0: position})
+    projected, telling = standing(marks, {0: position})
     assert projected <= min(position, count) * 10
     assert (projected == count * 10) == (position >= count)
-    assert bool(pending) == (position < count)
+    assert bool(telling) == (position < count)
 
 
 def test_however_much_is_on_its_way_progress_is_seen_in_small_steps() -> None:

@@ -1,5 +1,7 @@
 """What people ask of generations: served, gone back from, dropped, begun, given up."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,22 +70,29 @@ def test_swap_rollback_and_drop_and_what_they_refuse(world: LocalPipeline) -> No
     ]
 
 
+@contextmanager
+def before_reading(table: str, happens: Callable[[], object]) -> Iterator[None]:
+    """What happens just before the first question to the table, of which there must be one."""
+    asked: list[str] = []
+
+    def execute_after(execute: Any, sql: str, *rest: Any) -> Any:
+        if not asked and f'FROM "{table}"' in sql:
+            asked.append(sql)
+            happens()
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(execute_after):
+        yield
+    assert asked
+
+
 @pytest.mark.parametrize("table", [Replay._meta.db_table, Generation._meta.db_table])
 def test_a_rebuild_that_ends_while_it_is_looked_at_is_never_shown_completed_yet_not_ready(
     world: LocalPipeline, table: str
 ) -> None:
     begin()
-    asked: list[str] = []
-
-    def ending(execute: Any, sql: str, *rest: Any) -> Any:
-        if not asked and f'FROM "{table}"' in sql:
-            asked.append(sql)
-            work(world)
-        return execute(sql, *rest)
-
-    with connection.execute_wrapper(ending):
+    with before_reading(table, lambda: work(world)):
         seen = rebuilds.get(2)
-    assert asked
     assert seen.rebuild is not None
     assert seen.rebuild.state != "completed" or str(seen.row.state) == "ready"
     after = rebuilds.get(2)
@@ -91,15 +100,7 @@ def test_a_rebuild_that_ends_while_it_is_looked_at_is_never_shown_completed_yet_
 
 
 def test_a_rebuild_that_begins_while_it_is_looked_at_is_not_missed(world: LocalPipeline) -> None:
-    asked: list[str] = []
-
-    def beginning(execute: Any, sql: str, *rest: Any) -> Any:
-        if not asked and f'FROM "{Generation._meta.db_table}"' in sql:
-            asked.append(sql)
-            begin()
-        return execute(sql, *rest)
-
-    with connection.execute_wrapper(beginning):
+    with before_reading(Generation._meta.db_table, begin):
         newest = rebuilds.all_built()[0]
     assert (newest.row.number, newest.rebuild is not None) == (2, True)
 

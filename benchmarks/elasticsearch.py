@@ -61,7 +61,7 @@ def _raw(server: str, records: Sequence[OutgoingRecord]) -> float:
         store._keeper.need(place, lines.indices)
         started = time.monotonic()
         with ThreadPoolExecutor(2) as threads:
-            list(threads.map(lambda bulk: store._bulk._send(place, *bulk, restores=False), bulks))
+            list(threads.map(lambda bulk: store._bulk._send(place, bulk, restores=False), bulks))
         store._bulk._refresh(sorted(lines.indices))
         seconds = time.monotonic() - started
         store.close()

@@ -104,5 +104,4 @@ class ElasticsearchDamage:
             place = Place(1, record["monthly_from_year"], record["shards"], record["spread"])
             index = self._names.index_at(place, key_time_ms(key))
             name = document_id(self._project, key)
-            query = f"routing={self._project}&refresh=true"
-            yield client, f"/{index}/_doc/{name}?{query}"
+            yield client, f"/{index}/_doc/{name}?refresh=true"

@@ -110,7 +110,7 @@ def test_no_index_of_ours_comes_into_being_by_being_written_to(
 ) -> None:
     store.ensure(1)
 
-    answer = server.put(f"/{prefix}-events-g1-1999/_doc/1?routing=x", json={"p": "demo"})
+    answer = server.put(f"/{prefix}-events-g1-1999/_doc/1", json={"p": "demo"})
 
     assert answer.status_code == 404
     assert "g1-1999" not in months(server, prefix)
@@ -214,7 +214,7 @@ def test_what_somebody_changed_is_restored(
     documents = [make_document(id=str(n), version=7, event="signup") for n in range(3)]
     write(store, *documents)
     index = f"/{prefix}-events-g1-2026-11"
-    address = f"{index}/_doc/{document_id('demo', documents[1].key)}?routing=demo&refresh=true"
+    address = f"{index}/_doc/{document_id('demo', documents[1].key)}?refresh=true"
     wrong = {"p": "demo", "t": NOON_MS, "k": "0", "v": 7, "h": 1, "e": "wrong", "y": "track"}
     for _ in range(1 + damage.count("twice")):
         if damage == "deleted":
@@ -258,11 +258,11 @@ def test_the_data_version_is_of_what_can_be_read(
     before = store.data_version("demo", generation=1)
     index = f"/{prefix}-events-g1-2026-11"
     body = {"p": "demo", "t": NOON_MS, "k": "0", "v": 1, "h": 1, "e": "a", "y": "track"}
-    server.put(f"{index}/_doc/x?routing=demo", json=body).raise_for_status()
+    server.put(f"{index}/_doc/x", json=body).raise_for_status()
     assert store.data_version("demo", generation=1) == before
     server.post(f"{index}/_refresh").raise_for_status()
     added = store.data_version("demo", generation=1)
-    server.delete(f"{index}/_doc/x?routing=demo&refresh=true").raise_for_status()
+    server.delete(f"{index}/_doc/x?refresh=true").raise_for_status()
 
     assert len({before, added, store.data_version("demo", generation=1)}) >= 2
     assert added != before
@@ -337,7 +337,7 @@ def test_no_index_of_a_dropped_generation_comes_into_being_by_being_written_to(
     store.ensure(1)
     store.drop(1)
 
-    answer = server.put(f"/{prefix}-events-g1-1999/_doc/1?routing=x", json={"p": "demo"})
+    answer = server.put(f"/{prefix}-events-g1-1999/_doc/1", json={"p": "demo"})
 
     assert answer.status_code == 404
     assert months(server, prefix) == []

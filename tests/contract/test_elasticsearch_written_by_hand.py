@@ -42,7 +42,7 @@ def put(view_url: str, **fields: object) -> None:
     name = document_id("demo", key)
     body = {"p": "demo", "t": NOON_MS} | fields
     with httpx.Client(base_url=server_of(view_url), timeout=60) as server:
-        path = f"/{prefix}-events-g1-2026-11/_doc/{name}?routing=demo&refresh=true"
+        path = f"/{prefix}-events-g1-2026-11/_doc/{name}?refresh=true"
         server.put(path, json=body).raise_for_status()
 
 

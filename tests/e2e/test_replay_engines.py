@@ -41,7 +41,7 @@ def damage(world: Past) -> None:
 
 
 def _address(hit: Any) -> dict[str, str]:  # Any: JSON
-    return {"_index": hit["_index"], "_id": hit["_id"], "routing": hit["_routing"]}
+    return {"_index": hit["_index"], "_id": hit["_id"]}
 
 
 @pytest.mark.e2e

@@ -59,9 +59,18 @@ def test_a_spread_project_lies_where_its_searches_look() -> None:
     spread = Place(generation=1, monthly_from_year=2021, shards=4, spread=3)
     keys = [event_key("demo", str(number), NOON_MS) for number in range(50)]
 
-    assert routing_of(PLACE, "demo", keys[0]) == routings_of(PLACE, "demo") == "demo"
     assert {routing_of(spread, "demo", key) for key in keys} == {"demo.0", "demo.1", "demo.2"}
-    assert routings_of(spread, "demo") == "demo.0,demo.1,demo.2"
+    assert routings_of(spread, "demo") == ["demo.0", "demo.1", "demo.2"]
+
+
+def test_a_project_that_is_not_spread_has_one_routing_and_none_without_a_choice_of_shards() -> None:
+    key = event_key("demo", "1", NOON_MS)
+    sharded = Place(generation=1, monthly_from_year=2021, shards=4, spread=1)
+
+    assert routing_of(sharded, "demo", key) == "demo"
+    assert routings_of(sharded, "demo") == ["demo"]
+    assert routing_of(PLACE, "demo", key) is None
+    assert routings_of(PLACE, "demo") == []
 
 
 def test_ids_ascend_with_keys_and_tell_projects_apart() -> None:
@@ -77,14 +86,13 @@ def test_a_document_is_an_action_and_a_body_without_what_it_lacks() -> None:
         project="demo", id="1", version=7, user_id='u"1\n', values={3: ["ä", 2.5, True, "b"]}
     )
     lines = Lines(NAMES, PLACE)
-    (pair,) = lines.pairs([document])
+    ((index, pair),) = lines.pairs([document])
     action, body = (json.loads(line) for line in pair.split(b"\n"))
 
+    assert index == "weir-events-g1-2026-11"
     assert action == {
         "index": {
-            "_index": "weir-events-g1-2026-11",
             "_id": document_id("demo", document.key),
-            "routing": "demo",
             "version": 7 * 256,
             "version_type": "external_gte",
         }
@@ -103,3 +111,12 @@ def test_a_document_is_an_action_and_a_body_without_what_it_lacks() -> None:
         "b.3": True,
     }
     assert lines.indices == {"weir-events-g1-2026-11"}
+
+
+def test_the_line_of_a_document_says_its_shard_where_there_is_a_choice() -> None:
+    spread = Place(generation=1, monthly_from_year=2021, shards=4, spread=3)
+    document = make_document(project="demo", id="1", version=7)
+    ((_, pair),) = Lines(NAMES, spread).pairs([document])
+
+    action = json.loads(pair.split(b"\n")[0])
+    assert action["index"]["routing"] == routing_of(spread, "demo", document.key)

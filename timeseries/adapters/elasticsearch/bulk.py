@@ -39,7 +39,15 @@ _BRIEF = "errors,items.*.error.type"
 bytes each."""
 _WHOLE = "errors,items.*.status,items.*.error.type,items.*.error.reason"
 
-Bulk = tuple[list[Document], bytes]
+
+class Bulk:
+    """Documents of one index, as the lines of one request."""
+
+    def __init__(self, index: str) -> None:
+        self.index = index
+        self.documents: list[Document] = []
+        self.pairs: list[bytes] = []
+        self.size = 0
 
 
 class BulkWriter:
@@ -86,13 +94,11 @@ class BulkWriter:
         refused: list[Refused] = []
         pending: deque[Future[list[Refused]]] = deque()
         try:
-            for documents, body in self._bulks(parts, lines):
+            for bulk in self._bulks(parts, lines):
                 if len(pending) == IN_FLIGHT:
                     refused += pending.popleft().result()
-                self._keeper.need(place, lines.indices)
-                pending.append(
-                    self._pool().submit(self._send, place, documents, body, restores=restores)
-                )
+                self._keeper.need(place, {bulk.index})
+                pending.append(self._pool().submit(self._send, place, bulk, restores=restores))
                 reach("projector.mid_batch")
             while pending:
                 refused += pending.popleft().result()
@@ -101,44 +107,43 @@ class BulkWriter:
         return refused
 
     def _bulks(self, parts: Iterable[Sequence[Document]], lines: Lines) -> Iterator[Bulk]:
-        documents: list[Document] = []
-        pairs: list[bytes] = []
-        size = 0
+        """A request for each index, or several: each is given away before it would be too long."""
+        growing: dict[str, Bulk] = {}
         for part in parts:
-            for document, pair in zip(part, lines.pairs(part), strict=True):
-                if size + len(pair) > self._bulk_bytes and pairs:
-                    yield documents, _joined(pairs)
-                    documents, pairs, size = [], [], 0
-                documents.append(document)
-                pairs.append(pair)
-                size += len(pair) + 1
-        if pairs:
-            yield documents, _joined(pairs)
+            for document, (index, pair) in zip(part, lines.pairs(part), strict=True):
+                bulk = growing.get(index)
+                if bulk is not None and bulk.size + len(pair) > self._bulk_bytes:
+                    yield bulk
+                    bulk = None
+                if bulk is None:
+                    bulk = growing[index] = Bulk(index)
+                bulk.documents.append(document)
+                bulk.pairs.append(pair)
+                bulk.size += len(pair) + 1
+        yield from growing.values()
 
-    def _send(
-        self, place: Place, documents: Sequence[Document], body: bytes, *, restores: bool
-    ) -> list[Refused]:
-        kinds = self._kinds(self._request(body, _BRIEF))
+    def _send(self, place: Place, bulk: Bulk, *, restores: bool) -> list[Refused]:
+        index, pairs = bulk.index, bulk.pairs
+        kinds = self._kinds(self._request(index, pairs, _BRIEF))
         if MISSING_INDEX in kinds:  # deleted behind our back
-            missing = {self._names.index_at(place, each.occurred_at_ms) for each in documents}
-            self._keeper.forget(missing)
-            self._keeper.need(place, missing)
-            kinds = self._kinds(self._request(body, _BRIEF))
+            self._keeper.forget({index})
+            self._keeper.need(place, {index})
+            kinds = self._kinds(self._request(index, pairs, _BRIEF))
         if kinds - _TOLD_APART:
             raise _later(kinds - _TOLD_APART)
-        refused = self._one_by_one(documents, body) if kinds - {CONFLICT} else []
+        refused = self._one_by_one(bulk) if kinds - {CONFLICT} else []
         if restores and kinds:
-            self._restore(place, documents)
+            self._restore(place, bulk)
         return refused
 
-    def _one_by_one(self, documents: Sequence[Document], body: bytes) -> list[Refused]:
+    def _one_by_one(self, bulk: Bulk) -> list[Refused]:
         """Once more, with an answer for each document: writing twice changes nothing. Those that
         found no room come again without the others, until for FULL_ROUNDS none got in."""
         refused: list[Refused] = []
-        left = list(zip(documents, _pairs(body), strict=True))
+        left = list(zip(bulk.documents, bulk.pairs, strict=True))
         full_rounds = 0
         while left:
-            answer = self._request(_joined([pair for _, pair in left]), _WHOLE)
+            answer = self._request(bulk.index, [pair for _, pair in left], _WHOLE)
             kinds = self._kinds(answer) - _TOLD_APART
             errors = [item["index"].get("error", {}) for item in answer["items"]]
             told = list(zip(left, errors, strict=True))
@@ -155,17 +160,18 @@ class BulkWriter:
                 time.sleep(FULL_S * 2**full_rounds)
         return refused
 
-    def _restore(self, place: Place, documents: Sequence[Document]) -> None:
+    def _restore(self, place: Place, bulk: Bulk) -> None:
         """Write those anew that somebody changed or deleted. What was changed has an external
         version above ours, yet below the next version of the event. What was deleted just now left
         a tombstone in the way, which fades within moments."""
-        left = documents
+        left: Sequence[Document] = bulk.documents
         for wait_s in TOMBSTONE_WAITS_S:
             is_in_the_way = False
             damaged = self._damaged(place, left)
             for low_bits, members in damaged.items():
                 lines = Lines(self._names, place, low_bits=low_bits)
-                kinds = self._kinds(self._request(_joined(list(lines.pairs(members))), _BRIEF))
+                pairs = [pair for _, pair in lines.pairs(members)]
+                kinds = self._kinds(self._request(bulk.index, pairs, _BRIEF))
                 if kinds - {CONFLICT, NOT_PARSED}:
                     raise _later(kinds - {CONFLICT, NOT_PARSED})
                 is_in_the_way |= low_bits == 0 and CONFLICT in kinds
@@ -186,13 +192,13 @@ class BulkWriter:
                 damaged.setdefault(low_bits, []).append(document)
         return damaged
 
-    def _request(self, body: bytes, filter_path: str) -> Json:
+    def _request(self, index: str, pairs: Sequence[bytes], filter_path: str) -> Json:
         answer: Json = self._cluster.request(
             "POST",
-            "/_bulk",
+            f"/{index}/_bulk",
             what="writing documents",
             timeout_s=self._timeout_s,
-            body=body,
+            body=b"\n".join((*pairs, b"")),
             params={"filter_path": filter_path, "timeout": f"{int(self._timeout_s * 800)}ms"},
         )
         return answer
@@ -221,17 +227,6 @@ class BulkWriter:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="weir-bulk")
         return self._threads
-
-
-def _joined(pairs: list[bytes]) -> bytes:
-    pairs.append(b"")
-    return b"\n".join(pairs)
-
-
-def _pairs(body: bytes) -> list[bytes]:
-    """What `_joined` joined."""
-    lines = body.split(b"\n")
-    return [b"\n".join(pair) for pair in zip(lines[:-1:2], lines[1:-1:2], strict=True)]
 
 
 def _without_values(reason: str) -> str:

@@ -42,24 +42,26 @@ class Lines:
         self.indices: set[str] = set()
         """Every index that a line named."""
 
-    def pairs(self, documents: Sequence[Document]) -> Iterator[bytes]:
-        """Of each document an action line and its body, without the last newline."""
+    def pairs(self, documents: Sequence[Document]) -> Iterator[tuple[str, bytes]]:
+        """Of each document its index, and an action line and its body without the last newline. The
+        line does not name the index: the request does, once for all."""
         keys = b"".join([document.key for document in documents]).hex()
         ids = _ids(documents)
-        place = self._place
+        place, is_routed = self._place, self._place.shards > 1
         for number, document in enumerate(documents):
             project, key, version, time_ms = document[:4]
             if not self._start_ms <= time_ms < self._end_ms:
                 self._turn_to(time_ms)
-            routing = project if place.spread == 1 else routing_of(place, project, key)
+            routing = routing_of(place, project, key) if is_routed else None
+            routed = "" if routing is None else f'"routing":"{routing}",'
             external = version * VERSION_STEP + self._low_bits
             action = (
-                f'{{"index":{{"_index":"{self._index}","_id":"{ids[number]}","routing":"{routing}",'
-                f'"version":{external},"version_type":"external_gte"}}}}\n'
+                f'{{"index":{{"_id":"{ids[number]}",{routed}"version":{external},'
+                f'"version_type":"external_gte"}}}}\n'
             )
             first = number * _KEY_BYTES * 2
             body = _body(document, keys[first : first + _KEY_BYTES * 2])
-            yield action.encode() + _encode(body)
+            yield self._index, action.encode() + _encode(body)
 
     def _turn_to(self, time_ms: int) -> None:
         self._index = self._names.index_at(self._place, time_ms)

@@ -96,15 +96,20 @@ def _periods(monthly_from_year: int, from_ms: int, to_ms: int) -> Sequence[str]:
 _LAST_MS = month_start_ms(9999, 12)
 
 
-def routing_of(place: Place, project: str, key: bytes) -> str:
-    """The routing of a document."""
+def routing_of(place: Place, project: str, key: bytes) -> str | None:
+    """The routing of a document. None where an index has one shard: to route there would choose
+    nothing, and the server would keep it with every document."""
+    if place.shards == 1:
+        return None
     if place.spread == 1:
         return project
     return f"{project}.{crc32(key) % place.spread}"
 
 
-def routings_of(place: Place, project: str) -> str:
-    """Every routing of a project's documents, as a search takes them."""
+def routings_of(place: Place, project: str) -> list[str]:
+    """Every routing of a project's documents; none where they have none."""
+    if place.shards == 1:
+        return []
     if place.spread == 1:
-        return project
-    return ",".join(f"{project}.{part}" for part in range(place.spread))
+        return [project]
+    return [f"{project}.{part}" for part in range(place.spread)]

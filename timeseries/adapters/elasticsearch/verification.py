@@ -53,7 +53,7 @@ def _external_versions(
         {
             "_index": names.index_at(place, key_time_ms(key)),
             "_id": document_id(project, key),
-            "routing": routing_of(place, project, key),
+            **_routed(routing_of(place, project, key)),
         }
         for project, key in pairs
     ]
@@ -69,6 +69,10 @@ def _external_versions(
         params={"realtime": str(not is_readable).lower(), "preference": project},
     )
     return [_external_version(document) for document in answer["docs"]]
+
+
+def _routed(routing: str | None) -> dict[str, str]:
+    return {"routing": routing} if routing else {}
 
 
 def _external_version(document: Json) -> int | None:
@@ -184,12 +188,12 @@ def data_version(cluster: Cluster, names: Names, place: Place, project: str) -> 
         timeout_s=QUERY_TIMEOUT_S,
         params={"filter_path": "*.settings.index.uuid"},
     )
-    shards = list(product(sorted(present), routings_of(place, project).split(",")))
+    shards = list(product(sorted(present), routings_of(place, project) or [""]))
     if not shards:
         return None
     lines: list[Json] = []
     for index, routing in shards:
-        lines += [{"index": index, "routing": routing, "preference": project}, _LAST]
+        lines += [{"index": index, "preference": project, **_routed(routing)}, _LAST]
     answer: Json = cluster.request(
         "POST",
         "/_msearch",

@@ -16,6 +16,7 @@ from timeseries.adapters.elasticsearch.indices import (
     Place,
     period_bounds_ms,
     period_of,
+    routed,
     routing_of,
     routings_of,
 )
@@ -69,8 +70,10 @@ def test_a_project_that_is_not_spread_has_one_routing_and_none_without_a_choice_
 
     assert routing_of(sharded, "demo", key) == "demo"
     assert routings_of(sharded, "demo") == ["demo"]
-    assert routing_of(PLACE, "demo", key) is None
-    assert routings_of(PLACE, "demo") == []
+    assert routing_of(PLACE, "demo", key) == ""
+    assert routings_of(PLACE, "demo") == [""]
+    assert routed(*routings_of(PLACE, "demo")) == {}
+    assert routed("demo.0", "demo.1") == {"routing": "demo.0,demo.1"}
 
 
 def test_ids_ascend_with_keys_and_tell_projects_apart() -> None:

@@ -47,13 +47,13 @@ class Lines:
         line does not name the index: the request does, once for all."""
         keys = b"".join([document.key for document in documents]).hex()
         ids = _ids(documents)
-        place, is_routed = self._place, self._place.shards > 1
+        place = self._place
         for number, document in enumerate(documents):
             project, key, version, time_ms = document[:4]
             if not self._start_ms <= time_ms < self._end_ms:
                 self._turn_to(time_ms)
-            routing = routing_of(place, project, key) if is_routed else None
-            routed = "" if routing is None else f'"routing":"{routing}",'
+            routing = routing_of(place, project, key)
+            routed = f'"routing":"{routing}",' if routing else ""
             external = version * VERSION_STEP + self._low_bits
             action = (
                 f'{{"index":{{"_id":"{ids[number]}",{routed}"version":{external},'

@@ -96,20 +96,27 @@ def _periods(monthly_from_year: int, from_ms: int, to_ms: int) -> Sequence[str]:
 _LAST_MS = month_start_ms(9999, 12)
 
 
-def routing_of(place: Place, project: str, key: bytes) -> str | None:
-    """The routing of a document. None where an index has one shard: to route there would choose
+def routing_of(place: Place, project: str, key: bytes) -> str:
+    """The routing of a document. Empty where an index has one shard: to route there would choose
     nothing, and the server would keep it with every document."""
     if place.shards == 1:
-        return None
+        return ""
     if place.spread == 1:
         return project
     return f"{project}.{crc32(key) % place.spread}"
 
 
 def routings_of(place: Place, project: str) -> list[str]:
-    """Every routing of a project's documents; none where they have none."""
+    """Every routing of a project's documents, as `routing_of` gives them."""
     if place.shards == 1:
-        return []
+        return [""]
     if place.spread == 1:
         return [project]
     return [f"{project}.{part}" for part in range(place.spread)]
+
+
+def routed(*routings: str) -> dict[str, str]:
+    """The member or parameter that sends a request to these routings alone: nothing where they are
+    empty."""
+    joined = ",".join(routings)
+    return {"routing": joined} if joined else {}

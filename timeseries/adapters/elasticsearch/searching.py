@@ -4,7 +4,7 @@ from typing import Any
 
 from timeseries.adapters.elasticsearch.client import Cluster, Json
 from timeseries.adapters.elasticsearch.generations import GenerationKeeper
-from timeseries.adapters.elasticsearch.indices import Names, Place, routings_of
+from timeseries.adapters.elasticsearch.indices import Names, routed, routings_of
 from timeseries.errors import QueryTimeout, SeriesUnavailable
 
 GRACE_S = 2.0
@@ -35,7 +35,7 @@ class ProjectSearching:
             what=f"a query on project {project}",
             timeout_s=timeout_s + GRACE_S,
             params={
-                **routing_parameter(place, project),
+                **routed(*routings_of(place, project)),
                 "preference": project,  # one copy of a shard: what it showed once it keeps showing
                 "ignore_unavailable": "true",
                 "allow_no_indices": "true",
@@ -51,12 +51,6 @@ class ProjectSearching:
         if not answer["_shards"]["total"]:  # dropped by another process, or nothing there yet
             self._keeper.place_now(generation)
         return answer
-
-
-def routing_parameter(place: Place, project: str) -> dict[str, str]:
-    """What confines a search to the shards that may hold the project's documents."""
-    routings = routings_of(place, project)
-    return {"routing": ",".join(routings)} if routings else {}
 
 
 def check_whole(answer: Json) -> None:

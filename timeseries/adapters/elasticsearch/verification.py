@@ -8,7 +8,7 @@ from feed.event import first_key_at, key_time_ms
 from timeseries.adapters.elasticsearch.client import Cluster, Json, Searching
 from timeseries.adapters.elasticsearch.documents import VERSION_STEP, document_id
 from timeseries.adapters.elasticsearch.errors import of_answer
-from timeseries.adapters.elasticsearch.indices import Names, Place, routing_of, routings_of
+from timeseries.adapters.elasticsearch.indices import Names, Place, routed, routing_of, routings_of
 from timeseries.adapters.elasticsearch.searching import check_whole
 from timeseries.domain import QUERY_TIMEOUT_S
 from timeseries.errors import SeriesError, SeriesUnavailable
@@ -53,7 +53,7 @@ def _external_versions(
         {
             "_index": names.index_at(place, key_time_ms(key)),
             "_id": document_id(project, key),
-            **_routed(routing_of(place, project, key)),
+            **routed(routing_of(place, project, key)),
         }
         for project, key in pairs
     ]
@@ -69,10 +69,6 @@ def _external_versions(
         params={"realtime": str(not is_readable).lower(), "preference": project},
     )
     return [_external_version(document) for document in answer["docs"]]
-
-
-def _routed(routing: str | None) -> dict[str, str]:
-    return {"routing": routing} if routing else {}
 
 
 def _external_version(document: Json) -> int | None:
@@ -188,12 +184,12 @@ def data_version(cluster: Cluster, names: Names, place: Place, project: str) -> 
         timeout_s=QUERY_TIMEOUT_S,
         params={"filter_path": "*.settings.index.uuid"},
     )
-    shards = list(product(sorted(present), routings_of(place, project) or [""]))
+    shards = list(product(sorted(present), routings_of(place, project)))
     if not shards:
         return None
     lines: list[Json] = []
     for index, routing in shards:
-        lines += [{"index": index, "preference": project, **_routed(routing)}, _LAST]
+        lines += [{"index": index, "preference": project, **routed(routing)}, _LAST]
     answer: Json = cluster.request(
         "POST",
         "/_msearch",

@@ -48,10 +48,12 @@ lint: $(VENV)/dev.stamp ## every check, in checking mode
 bench: $(VENV)/dev.stamp ## benchmarks, a JSON line a figure (BENCH=name for one)
 	@$(PY) -m benchmarks $(BENCH)
 
-faults: $(VENV)/dev.stamp ## the long fault runs
+faults: $(VENV)/dev.stamp ## the long fault runs, about two hours
+	@bash tests/install_engines.sh
 	$(PY) -m pytest -q -m faults
 
 soak: $(VENV)/dev.stamp ## memory under steady load (MINUTES=10, SOAK=embedded or real), a JSON line a process
+	@bash tests/install_engines.sh
 	$(PY) -m pytest -q -m soak --soak-minutes $(MINUTES) --soak-engines $(SOAK) tests/e2e/test_soak.py
 
 format: $(VENV)/dev.stamp ## write the code the way `make lint` wants it

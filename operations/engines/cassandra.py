@@ -104,8 +104,6 @@ class Cassandra:
         return cql_probe.member_count(place.host, place.ports["clients"]) >= member_count
 
     def url(self, layout: Layout) -> str:
-        """Every node; they share one port."""
-        hosts = ",".join(place.host for place in layout.places)
+        """Every node with its port: a host without one would be taken to listen at 9042."""
         count = len(layout.places)
-        port = layout.places[0].ports["clients"]
-        return f"cassandra://{hosts}:{port}" + (f"?replication={count}" * (count > 1))
+        return f"cassandra://{layout.address('clients')}" + (f"?replication={count}" * (count > 1))

@@ -187,7 +187,7 @@ def test_urls_name_every_node(tmp_path: Path) -> None:
         "kafka://127.0.0.1:9001",
         "kafka://127.0.0.1:9001,127.0.0.1:9002,127.0.0.1:9003?replication=3",
         "cassandra://127.0.0.1:9001",
-        "cassandra://127.0.0.1,127.0.0.2,127.0.0.3:9000?replication=3",
+        "cassandra://127.0.0.1:9000,127.0.0.2:9000,127.0.0.3:9000?replication=3",
         "elasticsearch+http://127.0.0.1:9001",
         "elasticsearch+http://127.0.0.1:9001,127.0.0.1:9002,127.0.0.1:9003",
     ]

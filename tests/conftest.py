@@ -7,12 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.postgresql_server import postgresql
 
 __all__ = ["postgresql"]
 LONG = ("faults", "soak")
 """Marks of what runs long."""
+
+# An example may take its time: how much says nothing about the code on a machine that others share.
+settings.register_profile(
+    "weir", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("weir")
 
 if TYPE_CHECKING:
     from tests.key_builders import ProjectKeys

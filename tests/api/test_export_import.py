@@ -103,7 +103,7 @@ events = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     event=events,
     indent=st.sampled_from([None, 2]),

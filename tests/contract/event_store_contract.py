@@ -17,7 +17,6 @@ from warehouse.ports import EventStore, HourCount, Page, Row, ScanWindow
 
 SOME = settings(
     max_examples=20,
-    deadline=None,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
         HealthCheck.differing_executors,  # one suite, several subclasses

@@ -56,7 +56,6 @@ from timeseries.ports import Document, SeriesStore
 
 EXAMPLES = settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
         HealthCheck.too_slow,

@@ -26,7 +26,6 @@ EXACT = frozenset({Agg.COUNT, Agg.RATE, Agg.MIN, Agg.MAX, Agg.UNIQUE})
 RELATIVE_ERROR = 1e-9
 EXAMPLES = settings(
     max_examples=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -105,7 +105,7 @@ def test_an_unreadable_giant_is_cut_and_its_size_noted() -> None:
     assert (len(row.payload), row.payload_bytes) == (MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES + 1)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(text=st.text(st.characters(codec="utf-8"), max_size=700))
 def test_any_text_fits_its_column(text: str) -> None:
     letter = make_letter(

@@ -113,7 +113,6 @@ def row_of(members: dict[str, object]) -> bytes:
 
 @settings(
     max_examples=150,
-    deadline=None,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
         HealthCheck.too_slow,

@@ -82,7 +82,7 @@ def _ranges(draw: st.DrawFn) -> tuple[str, Interval, int, int]:
     return draw(st.sampled_from(ODD_ZONES)), interval, start_ms, start_ms + length_ms
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(_ranges(), st.booleans())
 @example(("Pacific/Apia", DAY, 1_325_000_000_000, 1_325_400_000_000), False)
 @example(("America/St_Johns", DAY, 1_162_089_100_000, 1_162_400_000_000), False)
@@ -125,7 +125,7 @@ def _starts_on_a_step(time_ms: int, interval: Interval, zone_name: str, *, sunda
             return seconds == 0 and (local.month, local.day) == (1, 1)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(_ranges())
 def test_no_bucket_of_an_hour_or_less_holds_a_change_of_the_clock(
     case: tuple[str, Interval, int, int],

@@ -322,9 +322,7 @@ def numbers_of(documents: Sequence[Document]) -> list[tuple[object, ...]]:
     return sorted(found, key=repr)
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(build.documents(max_size=30), st.integers(1, 8))
 def test_rollups_hold_what_the_documents_hold_whatever_was_corrected(
     tmp_path: Path, deliveries: list[Document], batch: int

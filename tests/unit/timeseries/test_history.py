@@ -91,7 +91,6 @@ def test_a_record_that_no_replay_emitted_is_for_all(
 
 @settings(
     max_examples=30,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(st.sampled_from([None, 1, GONE, 3, 4, ABSENT]), max_size=12), st.booleans())

@@ -274,7 +274,6 @@ REDELIVERY = [
 
 @settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @example(LATE_LEARNER)

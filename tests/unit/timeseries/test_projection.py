@@ -168,7 +168,7 @@ def count_scalars(value: object) -> int:
     return value is not None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.dictionaries(st.text(min_size=1, max_size=5), JSON_VALUES, max_size=8))
 def test_any_object_is_projected_and_every_value_indexed_or_counted(
     properties: dict[str, object],

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from uvicorn.supervisors import Multiprocess
 
 from feed.leftovers import refuse_unread_leftovers
+from operations.corked import CorkedProtocol
 from operations.preflight import WrongStart, check_engines, check_secret_key
 from operations.sockets import PortTaken, bind
 
@@ -73,7 +74,7 @@ def _config(host: str, port: int, workers: int) -> uvicorn.Config:
         port=port,
         workers=workers,
         loop="uvloop",
-        http="httptools",
+        http=CorkedProtocol,
         lifespan="on",
         log_config=None,  # Django's logging stands
         access_log=False,  # query strings hold tokens: they are never logged

@@ -48,7 +48,7 @@ lint: $(VENV)/dev.stamp ## every check, in checking mode
 bench: $(VENV)/dev.stamp ## benchmarks, a JSON line a figure (BENCH=name for one)
 	@$(PY) -m benchmarks $(BENCH)
 
-faults: $(VENV)/dev.stamp ## the long fault runs, about two hours
+faults: $(VENV)/dev.stamp ## the long fault runs, one to two hours
 	@bash tests/install_engines.sh
 	$(PY) -m pytest -q -m faults
 

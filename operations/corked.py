@@ -21,17 +21,18 @@ class CorkedTransport:
 
     def write(self, data: bytes) -> None:
         """As asyncio.WriteTransport's."""
-        held, self._held = self._held, None
-        if held is not None:
-            self.transport.writelines((held, data))
-        else:
+        if self._held is None:
             self._held = data
             self._call_soon(self.uncork)
+        else:
+            self.transport.writelines((self._held, data))
+            self._held = None
 
     def uncork(self) -> None:
-        """Send what is held."""
+        """Send what is held. Where the client has gone meanwhile it is dropped, as a write is then:
+        uvloop raises once its transport is closed for good."""
         held, self._held = self._held, None
-        if held is not None:
+        if held is not None and not self.transport.is_closing():
             self.transport.write(held)
 
     def close(self) -> None:

@@ -2,26 +2,29 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
+import uvloop
 from websockets.asyncio.client import connect
 
-from operations.corked import CorkedProtocol
+from access.http import AsgiApp, Receive, Scope, Send
+from operations.corked import CorkedProtocol, CorkedTransport
 
 PATIENCE_S = 20.0
 READ_BYTES = 1 << 20
 BODY = b'{"ok":true}'
-Application = Callable[[Any, Any, Any], Awaitable[None]]  # Any: ASGI's own types
 
 
 @asynccontextmanager
-async def served(application: Application) -> AsyncIterator[int]:
+async def served(application: AsgiApp) -> AsyncIterator[int]:
     """The port where the application answers."""
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(application, http=CorkedProtocol, lifespan="off", log_config=None)
+    config = uvicorn.Config(
+        cast(Any, application), http=CorkedProtocol, lifespan="off", log_config=None
+    )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
@@ -60,11 +63,11 @@ async def rest_of(client: socket.socket) -> bytes:
     return found
 
 
-async def start(send: Any, *headers: tuple[bytes, bytes]) -> None:
+async def start(send: Send, *headers: tuple[bytes, bytes]) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": list(headers)})
 
 
-async def small_answer(_scope: Any, _receive: Any, send: Any) -> None:
+async def small_answer(_scope: Scope, _receive: Receive, send: Send) -> None:
     await start(send, (b"content-length", b"%d" % len(BODY)))
     await send({"type": "http.response.body", "body": BODY})
 
@@ -87,7 +90,7 @@ async def test_an_answer_before_a_close_arrives_whole() -> None:
 async def test_a_head_does_not_wait_for_its_body() -> None:
     head_arrived = asyncio.Event()
 
-    async def waits(_scope: Any, _receive: Any, send: Any) -> None:
+    async def waits(_scope: Scope, _receive: Receive, send: Send) -> None:
         await start(send, (b"content-length", b"%d" % len(BODY)))
         await head_arrived.wait()
         await send({"type": "http.response.body", "body": BODY})
@@ -102,7 +105,7 @@ async def test_a_head_does_not_wait_for_its_body() -> None:
 async def test_a_long_stream_arrives_in_order_through_a_full_connection() -> None:
     pieces = [bytes([n]) * size for n, size in enumerate((1, 70_000, 3, 900_000, 5_000_000, 17))]
 
-    async def streams(_scope: Any, _receive: Any, send: Any) -> None:
+    async def streams(_scope: Scope, _receive: Receive, send: Send) -> None:
         await start(send, (b"content-length", b"%d" % sum(map(len, pieces))))
         for piece in pieces:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -117,7 +120,7 @@ async def test_a_long_stream_arrives_in_order_through_a_full_connection() -> Non
 
 
 async def test_a_websocket_is_not_held_back() -> None:
-    async def echoes(scope: Any, receive: Any, send: Any) -> None:
+    async def echoes(scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "websocket"
         await receive()
         await send({"type": "websocket.accept"})
@@ -128,3 +131,21 @@ async def test_a_websocket_is_not_held_back() -> None:
         for word in ("one", "two"):
             await client.send(word)
             assert await client.recv() == word.upper()
+
+
+def test_what_is_written_to_a_client_that_has_gone_is_dropped_in_silence() -> None:
+    said: list[dict[str, Any]] = []
+
+    async def write_to_nobody() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: said.append(context))
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            address = listening.getsockname()
+            transport, _ = await loop.create_connection(asyncio.Protocol, *address)
+            transport.abort()
+            CorkedTransport(transport, loop).write(b"head")
+            await asyncio.sleep(0.05)
+
+    uvloop.run(write_to_nobody())
+
+    assert said == []

@@ -53,7 +53,7 @@ faults: $(VENV)/dev.stamp ## the long fault runs, one to two hours
 	$(PY) -m pytest -q -m faults
 
 soak: $(VENV)/dev.stamp ## memory under steady load (MINUTES=10, SOAK=embedded or real), a JSON line a process
-	@bash tests/install_engines.sh
+	$(if $(filter real,$(SOAK)),@bash tests/install_engines.sh)
 	$(PY) -m pytest -q -m soak --soak-minutes $(MINUTES) --soak-engines $(SOAK) tests/e2e/test_soak.py
 
 format: $(VENV)/dev.stamp ## write the code the way `make lint` wants it

@@ -23,7 +23,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_DEADLINE_S = 30.0
-_LENGTH = re.compile(rb"[0-9]{1,19}\Z")
+_LENGTH_DIGITS = 19  # a longer one is not believed, and dear to read as a number
 _BODILESS = (204, 304)  # RFC 9110: these say nothing about a body
 _NO_SNIFF = (b"x-content-type-options", b"nosniff")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
@@ -61,8 +61,8 @@ async def read_body(
 ) -> bytes:
     """The raw body. Raises Problem 413 as soon as it is too long (by its length header or while
     reading), 408 when it stalls."""
-    length = request.headers.get(b"content-length")
-    if length is not None and _LENGTH.match(length) and int(length) > max_bytes:
+    length = request.headers.get(b"content-length", b"")
+    if length.isdigit() and len(length) <= _LENGTH_DIGITS and int(length) > max_bytes:
         raise _too_large(max_bytes)
     reading = _read_chunks(request.receive, max_bytes)
     try:
@@ -167,36 +167,38 @@ def serve(door: Door, *, methods: tuple[str, ...]) -> AsgiApp:
     """An ASGI application around a door: problems become documents, bugs become a 500 without a
     traceback in the answer."""
 
+    allowed = frozenset(methods)
+
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         request = _request(scope, receive)
         try:
-            reply = await _answer(door, request, methods)
+            if request.method not in allowed:
+                raise _not_served(request.method, methods)
+            reply = await door(request)
+        except Problem as problem:
+            reply = problem_reply(problem, request.request_id)
         except ClientGone:
             return
-        await send_reply(reply, request, send)
+        except Exception:
+            reply = _failed(request.request_id)
+        await send(_head(reply, request.request_id))
+        body = b"" if request.method == "HEAD" else reply.body
+        await send({"type": "http.response.body", "body": body})
 
     return application
 
 
-async def _answer(door: Door, request: Request, methods: tuple[str, ...]) -> Reply:
-    if request.method not in methods:
-        allowed = {"Allow": ", ".join(methods)}
-        detail = f"{request.method} is not served here: use {' or '.join(methods)}"
-        return problem_reply(
-            Problem(405, Code.METHOD_NOT_ALLOWED, detail, headers=allowed), request.request_id
-        )
-    try:
-        return await door(request)
-    except Problem as problem:
-        return problem_reply(problem, request.request_id)
-    except (ClientGone, asyncio.CancelledError):
-        raise
-    except Exception:
-        logger.exception(
-            "request failed", extra={"action": "request_failed", "request_id": request.request_id}
-        )
-        detail = "a fault of ours, logged under this request_id: nothing is promised, send it again"
-        return problem_reply(Problem(500, Code.INTERNAL_ERROR, detail), request.request_id)
+def _not_served(method: str, methods: tuple[str, ...]) -> Problem:
+    detail = f"{method} is not served here: use {' or '.join(methods)}"
+    allowed = {"Allow": ", ".join(methods)}
+    return Problem(405, Code.METHOD_NOT_ALLOWED, detail, headers=allowed)
+
+
+def _failed(request_id: str) -> Reply:
+    """A bug, in an `except` clause: logged with its traceback, answered without."""
+    logger.exception("request failed", extra={"action": "request_failed", "request_id": request_id})
+    detail = "a fault of ours, logged under this request_id: nothing is promised, send it again"
+    return problem_reply(Problem(500, Code.INTERNAL_ERROR, detail), request_id)
 
 
 def _request(scope: Scope, receive: Receive) -> Request:
@@ -224,15 +226,12 @@ def _encoded(name: str, value: str) -> tuple[bytes, bytes]:
     return name.lower().encode(), value.encode("latin-1")
 
 
-async def send_reply(reply: Reply, request: Request, send: Send) -> None:
-    """Send status, headers and body; HEAD gets no body."""
-    headers = [(b"x-request-id", request.request_id.encode()), _NO_SNIFF]
+def _head(reply: Reply, request_id: str) -> dict[str, Any]:  # Any: ASGI's own type
+    """Status and headers, as ASGI's message."""
+    headers = [(b"x-request-id", request_id.encode()), _NO_SNIFF]
     if reply.status not in _BODILESS:
         headers.append(_encoded("content-type", reply.content_type))
         headers.append((b"content-length", b"%d" % len(reply.body)))
     for name, value in reply.headers.items():
         headers.append(_encoded(name, value))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send(
-        {"type": "http.response.body", "body": b"" if request.method == "HEAD" else reply.body}
-    )
+    return {"type": "http.response.start", "status": reply.status, "headers": headers}

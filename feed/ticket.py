@@ -27,11 +27,11 @@ class Ticket:
 
     __slots__ = ("_callbacks", "_lock", "_open", "_outcomes")
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *callbacks: Callable[[], None]) -> None:
         self._outcomes: list[Outcome] = [None] * count
         self._open = count
         self._lock = threading.Lock()
-        self._callbacks: list[Callable[[], None]] = []
+        self._callbacks = [*callbacks]
 
     def settle(self, index: int, outcome: Logged | FeedError) -> None:
         """Say what became of one record. The last one runs the callbacks."""
@@ -69,8 +69,7 @@ class Ticket:
 
     def outcomes(self) -> list[Outcome]:
         """One a record, in the order published; None where still unknown."""
-        with self._lock:
-            return list(self._outcomes)
+        return self._outcomes.copy()
 
     def wait(self, *, timeout_s: float) -> bool:
         """Block until settled; False at the time limit. For workers and commands: the web awaits

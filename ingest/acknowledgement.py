@@ -29,22 +29,40 @@ class Progress(Protocol):
 
 class Settling:
     """Wakes one loop for tickets that the feed's thread settles: however many they are, the loop
-    is woken once until it has looked."""
+    is woken once until it has looked.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
+    All wait equally long, so that one timer watches the one who has waited longest: a timer for
+    each costs a small request more than all else that is done here.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, deadline_s: float) -> None:
+        self.loop, self._deadline_s = loop, deadline_s
+        self._until_s: dict[asyncio.Future[None], float] = {}  # in the order of their deadlines
+        self._is_timed = False
         self._settled: deque[asyncio.Future[None]] = deque()
         self._is_scheduled = False
 
-    async def wait(self, accepted: Accepted, *, deadline_s: float) -> None:
+    async def wait(self, accepted: Accepted) -> None:
         """Return when the fate of every row is known, or at the deadline."""
         future: asyncio.Future[None] = self.loop.create_future()
         accepted.add_done_callback(partial(self._notify, future))
-        deadline = self.loop.call_later(deadline_s, _resolve, future)
+        self._until_s[future] = until_s = self.loop.time() + self._deadline_s
+        if not self._is_timed:
+            self._is_timed = True
+            self.loop.call_at(until_s, self._expire)
         try:
             await future
         finally:
-            deadline.cancel()
+            del self._until_s[future]
+
+    def _expire(self) -> None:
+        now_s = self.loop.time()
+        for future, until_s in self._until_s.items():
+            if until_s > now_s:
+                self.loop.call_at(until_s, self._expire)
+                return
+            _resolve(future)
+        self._is_timed = False
 
     def _notify(self, future: asyncio.Future[None]) -> None:
         # First append, then look at the flag: _drain clears the flag before it empties the queue,

@@ -50,15 +50,20 @@ class Submission(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of every row, in order. `positions`: the highest offset logged, by partition.
+    """What became of every row, in order. `logged`: the highest offset of its events by number of
+    partition; empty when none is known to be logged.
 
     `retry_after_s` is None unless a row is to be sent again.
     """
 
     results: list[RowResult]
     counts: Counts
-    positions: Mapping[TopicPartition, int]
+    logged: Mapping[int, int]
     retry_after_s: float | None
+
+    def positions(self) -> Mapping[TopicPartition, int]:
+        """`logged` as groups say how far they are."""
+        return {TopicPartition(_EVENTS, number): top for number, top in self.logged.items()}
 
 
 class _Published(msgspec.Struct, frozen=True):
@@ -120,19 +125,18 @@ class Accepted:
     def outcome(self) -> Outcome:
         """What is known now. A row whose record is not known to be logged, or whose dead letter is
         not, is `retry`: sent again, it does no harm."""
-        highest: dict[int, int] = {}
+        logged: dict[int, int] = {}
         retry_after_s: float | None = None
         for part in self._published:
             is_of_events = part.topic is _EVENTS
             for row, outcome in zip(part.rows, part.ticket.outcomes(), strict=True):
                 if type(outcome) is Logged:
                     partition, offset = outcome.partition, outcome.offset
-                    if is_of_events and offset > highest.get(partition, -1):
-                        highest[partition] = offset
+                    if is_of_events and offset > logged.get(partition, -1):
+                        logged[partition] = offset
                 elif _fail(row, outcome):
                     retry_after_s = max(retry_after_s or MIN_RETRY_AFTER_S, _delay_s(outcome))
-        positions = {TopicPartition(_EVENTS, number): top for number, top in highest.items()}
-        return Outcome(self._results, _count(self._results), positions, retry_after_s)
+        return Outcome(self._results, _count(self._results), logged, retry_after_s)
 
 
 class _Countdown:

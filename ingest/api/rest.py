@@ -57,12 +57,12 @@ class EventsDoor:
         )
         accepted = accept(submission, self._feed(), now_ms=self._clock.now_ms())
         if not parameters.dry_run:
-            await self._settling_here().wait(accepted, deadline_s=LOG_DEADLINE_S)
+            await self._settling_here().wait(accepted)
         outcome = accepted.outcome()
-        level = _LOGGED if outcome.positions else None
+        level = _LOGGED if outcome.logged else None
         if _may_wait(outcome, claims, parameters):
             level = await reach_level(
-                parameters.ack, outcome.positions, self._progress(), wait_s=parameters.wait_s
+                parameters.ack, outcome.positions(), self._progress(), wait_s=parameters.wait_s
             )
         reach("ingest.before_answer")
         return _reply(_answer(request, accepted, outcome, level, body, parameters), outcome)
@@ -70,7 +70,7 @@ class EventsDoor:
     def _settling_here(self) -> Settling:
         loop = asyncio.get_running_loop()
         if self._settling is None or self._settling.loop is not loop:
-            self._settling = Settling(loop)
+            self._settling = Settling(loop, deadline_s=LOG_DEADLINE_S)
         return self._settling
 
 
@@ -79,7 +79,7 @@ def _may_wait(outcome: Outcome, claims: Claims, parameters: Parameters) -> bool:
     are answered without delay."""
     if parameters.ack is _LOGGED or claims.credential is Credential.WRITE_KEY:
         return False
-    return bool(outcome.positions) and not outcome.counts.retry
+    return bool(outcome.logged) and not outcome.counts.retry
 
 
 def _answer(

@@ -72,8 +72,7 @@ class Pending:
     ) -> None:
         self._owner, self._topic = owner, topic
         self.size, self.count = size, len(records)
-        self.ticket = Ticket(self.count)
-        self.ticket.add_done_callback(self._release)
+        self.ticket = Ticket(self.count, self._release)
         self._indices: dict[bytes, int] = {}
         if self.count > 1:
             self._indices = {record.key: index for index, record in enumerate(records)}

@@ -60,20 +60,20 @@ def offer(feed: EmbeddedFeed, event_id: str) -> Accepted:
 
 
 async def test_many_waiters_are_woken_by_the_feeds_thread(feed: EmbeddedFeed) -> None:
-    settling = Settling(asyncio.get_running_loop())
+    settling = Settling(asyncio.get_running_loop(), deadline_s=60)
     sent = [offer(feed, f"e{n}") for n in range(200)]
     async with asyncio.timeout(30):
-        await asyncio.gather(*(settling.wait(each, deadline_s=60) for each in sent))
+        await asyncio.gather(*(settling.wait(each) for each in sent))
     assert {each.outcome().counts.ok for each in sent} == {1}
 
 
 async def test_what_is_unknown_at_the_deadline_is_retry_and_may_be_logged_later(
     feed: EmbeddedFeed, tmp_path: Path
 ) -> None:
-    settling = Settling(asyncio.get_running_loop())
+    settling = Settling(asyncio.get_running_loop(), deadline_s=0.05)
     with writer_held(tmp_path):
         accepted = offer(feed, "late")
-        await settling.wait(accepted, deadline_s=0.05)
+        await settling.wait(accepted)
         assert accepted.outcome().counts == Counts(retry=1)
     assert await asyncio.to_thread(feed.flush, timeout_s=20)
     assert sum(bounds.end for bounds in feed.bounds(Topic.EVENTS).values()) == 1
@@ -83,7 +83,7 @@ def test_a_loop_that_is_gone_does_not_disturb_the_feeds_thread(
     feed: EmbeddedFeed, tmp_path: Path
 ) -> None:
     async def wait_briefly(accepted: Accepted) -> None:
-        await Settling(asyncio.get_running_loop()).wait(accepted, deadline_s=0.01)
+        await Settling(asyncio.get_running_loop(), deadline_s=0.01).wait(accepted)
 
     with writer_held(tmp_path):
         held = offer(feed, "held")

@@ -43,7 +43,7 @@ def test_admitted_rows_are_in_the_feed_once_the_outcome_says_so(feed: EmbeddedFe
 def test_positions_are_the_highest_offsets_by_partition(feed: EmbeddedFeed) -> None:
     outcome = send(feed, *[make_row_text(id=f"e{n}") for n in range(40)])
     ends = {partition: bounds.end for partition, bounds in feed.bounds(Topic.EVENTS).items()}
-    reached = {place.partition: offset for place, offset in outcome.positions.items()}
+    reached = {place.partition: offset for place, offset in outcome.positions().items()}
     assert reached == {partition: end - 1 for partition, end in ends.items()}
     assert sum(ends.values()) == 40
 
@@ -90,7 +90,7 @@ def test_a_key_twice_in_one_request_is_fine(feed: EmbeddedFeed) -> None:
 def test_a_dry_run_answers_the_same_and_publishes_nothing(feed: EmbeddedFeed) -> None:
     outcome = send(feed, make_row_text(), BAD, dry_run=True)
     assert outcome.counts == Counts(ok=1, rejected=1)
-    assert outcome.positions == {}
+    assert outcome.positions() == {}
     assert (logged_events(feed), dead_letters(feed)) == ([], [])
 
 
@@ -123,7 +123,7 @@ def test_events_that_the_log_did_not_take_are_retry(feed: EmbeddedFeed, tmp_path
     with topic_away(tmp_path, Topic.EVENTS):
         outcome = send(feed, make_row_text(), BAD)
     assert [row.result for row in outcome.results] == [Result.RETRY, Result.REJECTED]
-    assert outcome.positions == {}
+    assert outcome.positions() == {}
 
 
 def test_a_refusal_that_cannot_be_kept_is_retry(feed: EmbeddedFeed, tmp_path: Path) -> None:

@@ -204,10 +204,11 @@ def _failed(request_id: str) -> Reply:
 def _request(scope: Scope, receive: Receive) -> Request:
     headers: dict[bytes, bytes] = dict(scope["headers"])
     given = headers.get(b"x-request-id", b"").decode("latin-1")
+    route = scope.get("url_route")
     return Request(
         method=scope["method"],
         path=scope["path"],
-        path_params=scope.get("url_route", {}).get("kwargs", {}),
+        path_params=route["kwargs"] if route else {},
         query_string=scope.get("query_string", b""),
         headers=headers,
         request_id=given if given and _REQUEST_ID.match(given) else _make_request_id(),
@@ -218,7 +219,7 @@ def _request(scope: Scope, receive: Receive) -> Request:
 def _make_request_id() -> str:
     # Unique is enough. uuid4 asks the system, which lets go of the interpreter's lock: in a busy
     # process it takes longer to come back than all the rest of a small request.
-    return f"{random.getrandbits(128):032x}"  # noqa: S311
+    return random.getrandbits(128).to_bytes(16, "big").hex()  # noqa: S311
 
 
 @lru_cache(maxsize=256)

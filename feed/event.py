@@ -7,6 +7,7 @@ never build datetimes.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NewType
 from uuid import UUID
@@ -78,10 +79,17 @@ def event_key(project: str, event_id: str, occurred_at_ms: int) -> EventKey:
 
     RFC 9562 section 5.8. A retry, a redelivery, a replay and a resubmission all give the same key.
     """
-    digest = blake2b(f"{project}\0{event_id}".encode(), digest_size=16).digest()
-    bits = int.from_bytes(digest, "big") >> _UNUSED_BITS
+    hashing = _project_hash(project).copy()
+    hashing.update(event_id.encode())
+    bits = int.from_bytes(hashing.digest(), "big") >> _UNUSED_BITS
     whole = occurred_at_ms << 80 | _UUID8 | (bits & _HIGH) << 2 | bits & _LOW
     return EventKey(whole.to_bytes(16, "big"))
+
+
+@lru_cache(maxsize=1024)
+def _project_hash(project: str) -> blake2b:
+    """What all keys of a project begin with, hashed once."""
+    return blake2b(f"{project}\0".encode(), digest_size=16)
 
 
 def key_time_ms(key: bytes) -> int:

@@ -147,6 +147,19 @@ class FeedReader(Protocol):
         """Free what it holds."""
 
 
+class Reports(Protocol):
+    """What became of published records, taken by a thread that has other work as well: an event
+    loop with much to do is disturbed by another thread that settles tickets one by one."""
+
+    def take_reports(self, *, timeout_s: float) -> int:
+        """Settle here and now what has been reported, after waiting up to `timeout_s` for the first
+        report; the number of records. From then on this thread is expected to take again within
+        some milliseconds: others look at long intervals only."""
+
+    def leave_reports(self) -> None:
+        """This thread takes none for a while: the feed's own settles them again, as they come."""
+
+
 class Feed(Protocol):
     """A handle on the log, for one process. Thread-safe except for the consumers and readers it
     gives out."""
@@ -159,6 +172,9 @@ class Feed(Protocol):
         later.
         Raises RecordTooLarge when a record is over the feed's limit: refuse it.
         """
+
+    def reports(self) -> Reports | None:
+        """For an event loop that publishes much; None where nothing is gained by that."""
 
     def flush(self, *, timeout_s: float) -> bool:
         """Wait until every ticket given out so far is settled; False at the time limit."""

@@ -8,14 +8,20 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
+from threading import get_ident
 from typing import Protocol
 
-from feed.ports import TopicPartition
+from feed.ports import Feed, Reports, TopicPartition
 from feed.topics import Group
 from ingest.payloads import Level
 from ingest.services import Accepted
 
 LOG_DEADLINE_S = 10.0  # unknown by then is `retry`: below the time limits of usual clients
+MANY = 16
+"""Requests that wait at a time, from which on the loop takes the feed's reports itself. With few
+the feed's thread is as good, and disturbs nobody."""
+FEW, LOOK_S = 4, 0.0005
+IDLE_LOOKS = 4
 
 
 class Progress(Protocol):
@@ -28,28 +34,40 @@ class Progress(Protocol):
 
 
 class Settling:
-    """Wakes one loop for tickets that the feed's thread settles: however many they are, the loop
-    is woken once until it has looked.
+    """Wakes the requests of one loop whose tickets are settled.
+
+    By the feed's thread: however many they are, the loop is woken once until it has looked. While
+    many wait, by the loop itself, which takes the feed's reports between two rounds of its own:
+    then no thread waits for another one's hold on the interpreter (docs/decisions/0022).
 
     All wait equally long, so that one timer watches the one who has waited longest: a timer for
     each costs a small request more than all else that is done here.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, deadline_s: float) -> None:
-        self.loop, self._deadline_s = loop, deadline_s
+    def __init__(self, loop: asyncio.AbstractEventLoop, feed: Feed, *, deadline_s: float) -> None:
+        self.loop, self.feed, self._deadline_s = loop, feed, deadline_s
+        self._reports = feed.reports()
+        self._thread = get_ident()
         self._until_s: dict[asyncio.Future[None], float] = {}  # in the order of their deadlines
         self._is_timed = False
         self._settled: deque[asyncio.Future[None]] = deque()
         self._is_scheduled = False
+        self._is_looking = False
+        self._arrived = self._idle_looks = 0
 
     async def wait(self, accepted: Accepted) -> None:
-        """Return when the fate of every row is known, or at the deadline."""
+        """Return when the fate of every row is known, or at the deadline. For the loop's own
+        thread."""
         future: asyncio.Future[None] = self.loop.create_future()
         accepted.add_done_callback(partial(self._notify, future))
         self._until_s[future] = until_s = self.loop.time() + self._deadline_s
         if not self._is_timed:
             self._is_timed = True
             self.loop.call_at(until_s, self._expire)
+        self._arrived += 1
+        if not self._is_looking and len(self._until_s) >= MANY and self._reports is not None:
+            self._is_looking = True
+            self.loop.call_soon(self._look, self._reports)
         try:
             await future
         finally:
@@ -64,7 +82,23 @@ class Settling:
             _resolve(future)
         self._is_timed = False
 
+    def _look(self, reports: Reports) -> None:
+        """One look of many: each round of the loop, until some in a row had nothing to do. After a
+        round with few requests the loop waits a moment for reports alone: more of both then come
+        at once, and many alike are handled faster than one by one."""
+        arrived, self._arrived = self._arrived, 0
+        taken = reports.take_reports(timeout_s=LOOK_S if arrived < FEW else 0)
+        self._idle_looks = 0 if arrived or taken else self._idle_looks + 1
+        if self._idle_looks < IDLE_LOOKS:
+            self.loop.call_soon(self._look, reports)
+        else:
+            self._is_looking, self._idle_looks = False, 0
+            reports.leave_reports()
+
     def _notify(self, future: asyncio.Future[None]) -> None:
+        if get_ident() == self._thread:
+            _resolve(future)
+            return
         # First append, then look at the flag: _drain clears the flag before it empties the queue,
         # so that nothing is left behind unseen.
         self._settled.append(future)

@@ -165,7 +165,6 @@ def accept(submission: Submission, feed: Feed, *, now_ms: int) -> Accepted:
         submission.sent_at_ms,
         submission.takes_back,
     )
-    origin = Origin(submission.project, submission.request_id)
     events: list[OutgoingRecord] = []
     letters: list[OutgoingRecord] = []
     admitted: list[RowResult] = []
@@ -180,6 +179,7 @@ def accept(submission: Submission, feed: Feed, *, now_ms: int) -> Accepted:
             admitted.append(result)
         else:
             result = _rejected_result(index, verdict)
+            origin = Origin(submission.project, submission.request_id)
             letters.append(to_record(dead_letter(index, row, verdict, origin, now_ms)))
             refused.append(result)
         results.append(result)

@@ -55,9 +55,10 @@ class EventsDoor:
             sent_at_ms=body.sent_at_ms,
             dry_run=parameters.dry_run,
         )
-        accepted = accept(submission, self._feed(), now_ms=self._clock.now_ms())
+        settling = self._settling_here()
+        accepted = accept(submission, settling.feed, now_ms=self._clock.now_ms())
         if not parameters.dry_run:
-            await self._settling_here().wait(accepted)
+            await settling.wait(accepted)
         outcome = accepted.outcome()
         level = _LOGGED if outcome.logged else None
         if _may_wait(outcome, claims, parameters):
@@ -70,7 +71,7 @@ class EventsDoor:
     def _settling_here(self) -> Settling:
         loop = asyncio.get_running_loop()
         if self._settling is None or self._settling.loop is not loop:
-            self._settling = Settling(loop, deadline_s=LOG_DEADLINE_S)
+            self._settling = Settling(loop, self._feed(), deadline_s=LOG_DEADLINE_S)
         return self._settling
 
 

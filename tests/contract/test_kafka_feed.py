@@ -1,16 +1,20 @@
 """The feed on Kafka keeps the contract, on a real broker."""
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from threading import get_ident
 
 import pytest
 from confluent_kafka import TopicPartition as DriverPartition
 
 from feed.adapters.kafka import open_feed
-from feed.ports import Feed, TopicPartition
+from feed.adapters.kafka.producer import LEFT_S
+from feed.ports import Feed, Reports, TopicPartition
+from feed.ticket import Logged
 from tests.contract.feed_contract import FeedContract
-from tests.contract.feed_driver import DeleteBefore, OpenFeed
+from tests.contract.feed_driver import PATIENCE_S, DeleteBefore, OpenFeed, make_records
 from tests.contract.kafka_topics import QUICK, admin_of, fresh_prefix
 
 TOPIC = "events"
@@ -52,3 +56,43 @@ class TestKafkaFeed(FeedContract):
                 deleted.result(30)
 
         return delete
+
+    def test_whoever_takes_the_reports_settles_the_tickets(
+        self, open_feed: OpenFeed, topic: str
+    ) -> None:
+        feed = open_feed()
+        take_until_settled_here(feed, topic)
+
+    def test_reports_that_are_left_come_by_themselves(
+        self, open_feed: OpenFeed, topic: str
+    ) -> None:
+        feed = open_feed()
+        reports = take_until_settled_here(feed, topic)
+        reports.leave_reports()
+        ticket = feed.publish(topic, make_records(3))
+        assert ticket.wait(timeout_s=PATIENCE_S)
+        assert [type(outcome) for outcome in ticket.outcomes()] == [Logged] * 3
+
+    def test_a_taker_that_stops_without_a_word_is_not_waited_for(
+        self, open_feed: OpenFeed, topic: str
+    ) -> None:
+        feed = open_feed()
+        take_until_settled_here(feed, topic)
+        for _ in range(3):
+            assert feed.publish(topic, make_records(3)).wait(timeout_s=PATIENCE_S)
+
+
+def take_until_settled_here(feed: Feed, topic: str) -> Reports:
+    """Publish and take the reports until this thread has settled a ticket. The feed's own may be
+    waiting for reports when the first take comes, and get them yet."""
+    reports = feed.reports()
+    assert reports is not None
+    settled_in: list[int] = []
+    end_s = time.monotonic() + PATIENCE_S
+    while get_ident() not in settled_in:
+        ticket = feed.publish(topic, make_records(1))
+        ticket.add_done_callback(lambda: settled_in.append(get_ident()))
+        while not ticket.is_settled():
+            assert time.monotonic() < end_s, "no ticket is settled by who takes its reports"
+            reports.take_reports(timeout_s=LEFT_S / 10)
+    return reports

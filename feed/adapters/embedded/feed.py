@@ -100,6 +100,9 @@ class EmbeddedFeed:
                 self._producer = Producer(self._folder, self._options, self._clock)
             return self._producer
 
+    def reports(self) -> None:
+        """The producer's thread settles a whole group commit at once."""
+
     def flush(self, *, timeout_s: float) -> bool:
         return self._producer is None or self._producer.flush(timeout_s=timeout_s)
 

@@ -33,7 +33,7 @@ CLOSE_S = 8.0
 
 
 class KafkaFeed:
-    """Implements `feed.ports.Feed`. Connects at first use."""
+    """Implements `feed.ports.Feed` and its `Reports`. Connects at first use."""
 
     def __init__(self, options: Options, *, clock: Clock | None = None) -> None:
         self._options, self._clock = options, clock or Clock()
@@ -79,6 +79,16 @@ class KafkaFeed:
             if self._producer is None or self._producer.is_broken:
                 self._producer = Producer(self._options, self._names)
             return self._producer
+
+    def reports(self) -> "KafkaFeed":
+        return self
+
+    def take_reports(self, *, timeout_s: float) -> int:
+        return 0 if self._producer is None else self._producer.take_reports(timeout_s=timeout_s)
+
+    def leave_reports(self) -> None:
+        if self._producer is not None:
+            self._producer.leave_reports()
 
     def flush(self, *, timeout_s: float) -> bool:
         return self._producer is None or self._producer.flush(timeout_s=timeout_s)

@@ -1,18 +1,12 @@
-"""Publishing: one driver handle and one polling thread a process; delivery reports settle tickets.
-
-A report is matched to its record by content, never by order: within one publish every key is
-looked up, and where two records share a key each has a callback of its own. Order would hold for
-an idempotent producer until the first record that times out.
+"""Publishing: one driver handle and one polling thread a process; delivery reports settle tickets,
+in that thread or in one that takes them itself.
 """
 
-import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka import Message as DriverMessage
 from confluent_kafka import Producer as DriverProducer
 
 from feed import crash_points
@@ -26,11 +20,15 @@ from feed.adapters.kafka.client import (
 )
 from feed.adapters.kafka.names import Names
 from feed.adapters.kafka.options import Options
+from feed.adapters.kafka.pending import Pending
 from feed.errors import FeedError, FeedFull, FeedUnavailable, RecordTooLarge
 from feed.ports import OutgoingRecord
-from feed.ticket import Logged, Ticket
+from feed.ticket import Ticket
 
 POLL_S = 0.1
+LEFT_S = 0.05
+"""How long the polling thread looks away while another thread takes the reports. If that one took
+none in the meantime the reports are the polling thread's again."""
 PROBE_EVERY_S = 0.5
 PROBE_S = 0.5
 GRACE_S = 1.0
@@ -40,7 +38,6 @@ OVERHEAD_BYTES = 64 * 1024
 """Room for headers and framing over key and value."""
 CLOSED = "this process's handle on the feed is closed"
 
-logger = logging.getLogger(__name__)
 _ANY = -1  # the partition that the key gives
 _MISSING = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)
 
@@ -62,52 +59,6 @@ def producer_config(options: Options, contact: Contact) -> Config:
     }
 
 
-class Pending:
-    """One publish on its way: which of its records a delivery report is about."""
-
-    __slots__ = ("_indices", "_owner", "_topic", "count", "size", "ticket")
-
-    def __init__(
-        self, owner: "Producer", topic: str, records: Sequence[OutgoingRecord], size: int
-    ) -> None:
-        self._owner, self._topic = owner, topic
-        self.size, self.count = size, len(records)
-        self.ticket = Ticket(self.count, self._release)
-        self._indices: dict[bytes, int] = {}
-        if self.count > 1:
-            self._indices = {record.key: index for index, record in enumerate(records)}
-
-    def callbacks(self) -> Sequence[Callable[[KafkaError | None, DriverMessage], None]]:
-        """One a record: the same for all, unless two records have the same key."""
-        if self.count == 1:
-            return [self.reported_alone]
-        if len(self._indices) == self.count:
-            return [self.reported] * self.count
-        return [partial(self.reported_at, index) for index in range(self.count)]
-
-    def reported_alone(self, error: KafkaError | None, message: DriverMessage) -> None:
-        """The delivery report of the only record."""
-        self.reported_at(0, error, message)
-
-    def reported(self, error: KafkaError | None, message: DriverMessage) -> None:
-        """The delivery report of the record with the message's key."""
-        self.reported_at(self._indices[message.key()], error, message)  # type: ignore[index]
-
-    def reported_at(self, index: int, error: KafkaError | None, message: DriverMessage) -> None:
-        """Settle one record. Runs inside the driver, which cannot carry an exception."""
-        try:
-            partition, offset = message.partition(), message.offset()
-            if error is None and partition is not None and offset is not None and offset >= 0:
-                self.ticket.settle(index, Logged(partition, offset))
-            else:
-                self.ticket.settle(index, self._owner.failure(self._topic, error))
-        except Exception:
-            logger.exception("delivery report failed", extra={"action": "delivery_report_failed"})
-
-    def _release(self) -> None:
-        self._owner.release(self)
-
-
 class Producer:
     """Made at the first publish of a process. `publish` may be called from any thread."""
 
@@ -120,6 +71,9 @@ class Producer:
         self._lock = threading.Lock()
         self._closing = False
         self._stopped = False
+        self._takes = 0
+        self._are_reports_left = threading.Event()
+        self._are_reports_left.set()
         self._probed_s = 0.0
         self._topic: str | None = None
         self._thread = threading.Thread(target=self._run, name="feed-kafka", daemon=True)
@@ -149,13 +103,14 @@ class Producer:
                     produce(outer, record.value, record.key, _ANY, callback)
             except (KafkaException, BufferError) as exc:
                 self._not_taken(pending, index, topic, exc)
-        return pending.ticket
+        return pending
 
     def _reserve(self, pending: Pending) -> None:
         """Raises FeedFull when it does not fit (into an empty queue anything does), and
         FeedUnavailable."""
-        if self._contact.is_down(for_s=GRACE_S):
-            raise FeedUnavailable(self._contact.reason())
+        contact = self._contact
+        if contact.down_since_s is not None and contact.is_down(for_s=GRACE_S):
+            raise FeedUnavailable(contact.reason())
         with self._lock:
             if self._closing:
                 raise FeedUnavailable(CLOSED)
@@ -176,7 +131,7 @@ class Producer:
             error = self.failure(topic, exc.args[0])
         else:
             error = FeedFull(str(exc))
-        pending.ticket.settle(index, error)
+        pending.settle(index, error)
 
     def failure(self, topic: str, error: KafkaError | None) -> FeedError:
         """The port's error for a record that is not known to be logged."""
@@ -204,7 +159,7 @@ class Producer:
         """Wait until everything published so far is settled; False at the time limit."""
         deadline_s = time.monotonic() + timeout_s
         with self._lock:
-            waiting = [pending.ticket for pending in self._pending]
+            waiting = list(self._pending)
         return all(
             ticket.wait(timeout_s=max(0.0, deadline_s - time.monotonic())) for ticket in waiting
         )
@@ -220,6 +175,19 @@ class Producer:
         self._stopped = True
         self._thread.join(timeout_s)
 
+    # -- in a thread that takes the reports --
+
+    def take_reports(self, *, timeout_s: float) -> int:
+        """As the port's."""
+        self._takes += 1
+        if self._are_reports_left.is_set():
+            self._are_reports_left.clear()
+        return self.client.poll(timeout_s)
+
+    def leave_reports(self) -> None:
+        """As the port's."""
+        self._are_reports_left.set()
+
     # -- in the polling thread --
 
     def release(self, pending: Pending) -> None:
@@ -233,12 +201,21 @@ class Producer:
     def _run(self) -> None:
         poll = self.client.poll
         while not self._stopped:
-            poll(POLL_S)
+            poll(POLL_S if self._may_wait_for_reports() else 0)
             if self._contact.down_since_s is not None:
                 self._probe()
             if self._contact.is_broken:
                 break
         self._give_back()
+
+    def _may_wait_for_reports(self) -> bool:
+        """True at once, unless another thread takes them; False after looking away."""
+        takes = self._takes
+        if self._are_reports_left.wait(LEFT_S):
+            return True
+        if self._takes == takes:
+            self._are_reports_left.set()
+        return False
 
     def _probe(self) -> None:
         """While nobody answers: ask, and give back what waited too long to be sent."""
@@ -262,6 +239,6 @@ class Producer:
             left = list(self._pending)
         error = FeedUnavailable(CLOSED if self._closing else self._contact.reason())
         for pending in left:
-            for index, outcome in enumerate(pending.ticket.outcomes()):
+            for index, outcome in enumerate(pending.outcomes()):
                 if outcome is None:
-                    pending.ticket.settle(index, error)
+                    pending.settle(index, error)

@@ -1,16 +1,19 @@
 """Waiting on the loop: for the feed, and for the level asked for."""
 
 import asyncio
+from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from feed.adapters.embedded import EmbeddedFeed
 from feed.event import ProjectId
-from feed.ports import TopicPartition
+from feed.ports import OutgoingRecord, TopicPartition
 from feed.progress import ProgressWatcher
+from feed.ticket import Logged, Ticket
 from feed.topics import Group, Topic
-from ingest.acknowledgement import Settling, reach_level
+from ingest.acknowledgement import MANY, Settling, reach_level
 from ingest.payloads import Counts, Level
 from ingest.services import Accepted, Submission, accept
 from tests.builders import NOON_MS
@@ -60,17 +63,101 @@ def offer(feed: EmbeddedFeed, event_id: str) -> Accepted:
 
 
 async def test_many_waiters_are_woken_by_the_feeds_thread(feed: EmbeddedFeed) -> None:
-    settling = Settling(asyncio.get_running_loop(), deadline_s=60)
+    settling = Settling(asyncio.get_running_loop(), feed, deadline_s=60)
     sent = [offer(feed, f"e{n}") for n in range(200)]
     async with asyncio.timeout(30):
         await asyncio.gather(*(settling.wait(each) for each in sent))
     assert {each.outcome().counts.ok for each in sent} == {1}
 
 
+class SlowReports:
+    """A feed's tickets, settled by whoever takes the reports, and only a few at a time."""
+
+    def __init__(self) -> None:
+        self.tickets: deque[Ticket] = deque()
+        self.taken = self.left = 0
+
+    def take_reports(self, *, timeout_s: float) -> int:
+        few = [self.tickets.popleft() for _ in range(min(3, len(self.tickets)))]
+        for ticket in few:
+            ticket.settle(0, Logged(0, 0))
+        self.taken += len(few)
+        return len(few)
+
+    def leave_reports(self) -> None:
+        self.left += 1
+
+
+@pytest.fixture
+def reports(feed: EmbeddedFeed, monkeypatch: pytest.MonkeyPatch) -> SlowReports:
+    """Of the feed, which publishes nothing any more."""
+    made = SlowReports()
+
+    def publish(topic: str, records: Sequence[OutgoingRecord]) -> Ticket:
+        made.tickets.append(Ticket(len(records)))
+        return made.tickets[-1]
+
+    monkeypatch.setattr(feed, "publish", publish)
+    monkeypatch.setattr(feed, "reports", lambda: made)
+    return made
+
+
+async def test_while_many_wait_the_loop_takes_the_reports_itself(
+    feed: EmbeddedFeed, reports: SlowReports
+) -> None:
+    settling = Settling(asyncio.get_running_loop(), feed, deadline_s=60)
+    for spell in (1, 2):
+        sent = [offer(feed, f"e{n}") for n in range(MANY)]
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(settling.wait(each) for each in sent))
+            assert {each.outcome().counts.ok for each in sent} == {1}
+            while reports.left < spell:  # with nothing to take the loop gives them back
+                await asyncio.sleep(0)
+    assert (reports.taken, reports.left) == (2 * MANY, 2)
+
+
+async def test_while_few_wait_the_feeds_thread_settles(
+    feed: EmbeddedFeed, reports: SlowReports
+) -> None:
+    settling = Settling(asyncio.get_running_loop(), feed, deadline_s=0.2)
+    sent = [offer(feed, f"e{n}") for n in range(MANY - 1)]
+    waiting = [asyncio.create_task(settling.wait(each)) for each in sent]
+    await asyncio.sleep(0)
+    settled = reports.tickets.popleft()
+    await asyncio.to_thread(settled.settle, 0, Logged(0, 0))
+    async with asyncio.timeout(30):
+        await asyncio.gather(*waiting)
+    assert [each.outcome().counts for each in sent] == [Counts(ok=1)] + [Counts(retry=1)] * (
+        MANY - 2
+    )
+    assert (reports.taken, reports.left) == (0, 0)
+
+
+async def test_each_waits_as_long_as_the_deadline_says(
+    feed: EmbeddedFeed, reports: SlowReports
+) -> None:
+    loop = asyncio.get_running_loop()
+    settling, ended_s = Settling(loop, feed, deadline_s=0.2), list[float]()
+
+    async def wait(number: int) -> None:
+        begun_s = loop.time()
+        await settling.wait(offer(feed, f"e{number}"))
+        ended_s.append(loop.time() - begun_s)
+
+    waiting = [asyncio.create_task(wait(0))]
+    for number in (1, 2):
+        await asyncio.sleep(0.06)
+        waiting.append(asyncio.create_task(wait(number)))
+    await asyncio.gather(*waiting)
+    await asyncio.sleep(0.06)
+    await wait(3)
+    assert [waited_s >= 0.199 for waited_s in ended_s] == [True] * 4
+
+
 async def test_what_is_unknown_at_the_deadline_is_retry_and_may_be_logged_later(
     feed: EmbeddedFeed, tmp_path: Path
 ) -> None:
-    settling = Settling(asyncio.get_running_loop(), deadline_s=0.05)
+    settling = Settling(asyncio.get_running_loop(), feed, deadline_s=0.05)
     with writer_held(tmp_path):
         accepted = offer(feed, "late")
         await settling.wait(accepted)
@@ -83,7 +170,7 @@ def test_a_loop_that_is_gone_does_not_disturb_the_feeds_thread(
     feed: EmbeddedFeed, tmp_path: Path
 ) -> None:
     async def wait_briefly(accepted: Accepted) -> None:
-        await Settling(asyncio.get_running_loop(), deadline_s=0.01).wait(accepted)
+        await Settling(asyncio.get_running_loop(), feed, deadline_s=0.01).wait(accepted)
 
     with writer_held(tmp_path):
         held = offer(feed, "held")

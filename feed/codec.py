@@ -6,7 +6,6 @@ writer's schema (little endian), then the datum. A reader thus knows the schema 
 
 import json
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +14,6 @@ from fastavro.schema import fingerprint, to_parsing_canonical_form
 from feed.avro_compiler import Malformed, compile_decoder, compile_encoder
 from feed.errors import UndecodableRecord, UnknownSchema
 from feed.event import Event, EventHead
-from feed.slot_builder import compile_builder
 
 T = TypeVar("T")
 
@@ -26,12 +24,12 @@ _HEADER_BYTES = 10
 _SCHEMA = json.loads(SCHEMA_PATH.read_text())
 FINGERPRINT = bytes.fromhex(fingerprint(to_parsing_canonical_form(_SCHEMA), "CRC-64-AVRO"))
 _HEADER = _MARKER + FINGERPRINT
-_ATTRIBUTES = [field.name for field in fields(Event)]  # in the order of the schema's fields
+_ATTRIBUTES = Event.__struct_fields__  # in the order of the schema's fields
 _encode = compile_encoder(_SCHEMA, _ATTRIBUTES, header=_HEADER)
-_decode = compile_decoder(_SCHEMA, compile_builder(Event), start=_HEADER_BYTES)
+_decode = compile_decoder(_SCHEMA, Event, start=_HEADER_BYTES)
 _decode_head = compile_decoder(
     _SCHEMA,
-    compile_builder(EventHead),
+    EventHead,
     start=_HEADER_BYTES,
     wanted=("key", "project", "event", "received_at"),
 )

@@ -1,17 +1,17 @@
-"""The event and its key: what every context agrees on. Standard library only; knows no codec and
-no engine.
+"""The event and its key: what every context agrees on. Knows no codec and no engine.
 
 Times are whole milliseconds since 1970-01-01 UTC wherever a name ends in `_ms`: the hot paths
 never build datetimes.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
 from typing import NewType
 from uuid import UUID
 from zlib import crc32
+
+import msgspec
 
 ProjectId = NewType("ProjectId", str)
 """A project's name, a slug `[a-z0-9-]{1,63}`: never changed, never reused."""
@@ -40,8 +40,7 @@ class EventType(StrEnum):
     ALIAS = "alias"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """An immutable fact as it travels in the feed and lies in the warehouse.
 
     `properties` and `context` are the JSON objects that came in, as text, checked at admission.
@@ -63,8 +62,7 @@ class Event:
     transport: str
 
 
-@dataclass(frozen=True, slots=True)
-class EventHead:
+class EventHead(msgspec.Struct, frozen=True, gc=False):
     """Of an event what it takes to place and to filter it."""
 
     key: EventKey

@@ -39,8 +39,7 @@ class OutgoingRecord(msgspec.Struct, frozen=True):
     headers: Headers = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):
     """A record as it lies in a topic."""
 
     topic: str

@@ -11,7 +11,6 @@ import msgspec
 from access.problems import Code
 from access.texts import is_text
 from feed.event import Event, EventType, ProjectId, event_key
-from feed.slot_builder import compile_builder
 from ingest import json_rules
 from ingest.identifiers import make_id, time_in_id
 from ingest.json_text import InvalidJson, NotAnObject, members
@@ -84,7 +83,6 @@ _NAMES = {
 }
 _DECODE, _DECODE_EXPORTED = (_DECODERS[takes_back].decode for takes_back in (False, True))
 _TRACK = EventType.TRACK
-_build_event = compile_builder(Event)
 _DECODE_FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -174,7 +172,7 @@ def _admitted(payload: EventPayload, unknown: str | None, frame: Frame) -> Admit
         received_at_ms, sent_at_ms, transport = frame.now_ms, frame.sent_at_ms, frame.transport
     event_id = payload.id or make_id(received_at_ms)
     occurred_at_ms, is_given = _occurrence(payload, received_at_ms, frame.now_ms)
-    event = _build_event(
+    event = Event(
         key=event_key(frame.project, event_id, occurred_at_ms),
         project=frame.project,
         id=event_id,

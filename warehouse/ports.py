@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 LOOK_ROWS = 10_000
 """Rows that a store looks at, at most, before whoever asked hears of it, wanted rows or not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True, gc=False):
     """A stored event: the record's bytes verbatim beside what is needed to place and filter it."""
 
     project: str

@@ -6,11 +6,9 @@ from feed.crash_points import reach
 from feed.deliveries import Decoded, Poison
 from feed.errors import Backpressure
 from feed.event import Event, EventHead, record_version
-from feed.slot_builder import compile_builder
 from warehouse.errors import StoreBackpressure
 from warehouse.ports import EventStore, Row
 
-_build_row = compile_builder(Row)
 Stored = Decoded[EventHead] | Decoded[Event]
 
 
@@ -36,4 +34,4 @@ def row_of(delivery: Stored) -> Row:
     """The record as the event store keeps it: bytes verbatim, placed by the event's key."""
     event, value = delivery.event, delivery.record.value
     version = record_version(event.received_at_ms, value)
-    return _build_row(event.project, event.key, event.event, version, value)
+    return Row(event.project, event.key, event.event, version, value)

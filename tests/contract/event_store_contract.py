@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from feed.event import HOUR_MS, first_key_at, key_hash, key_time_ms
 from tests.builders import NOON_MS, make_event, make_project_name, make_row
@@ -107,12 +108,14 @@ class EventStoreContract:
         self, store: EventStore, record: bytes, event: str
     ) -> None:
         name = event.encode("utf-8", "replace").decode().replace("\0", "?")
-        row = replace(row_at(NOON_MS, make_project_name()), record=record, event=name)
+        row = structs.replace(row_at(NOON_MS, make_project_name()), record=record, event=name)
         store.append([row])
         assert store.get(row.project, [row.key])[row.key] == row
 
     def test_a_record_of_a_quarter_megabyte_is_kept(self, store: EventStore, project: str) -> None:
-        row = replace(row_at(NOON_MS, project), record=random.Random(1).randbytes(256 * 1024))
+        row = structs.replace(
+            row_at(NOON_MS, project), record=random.Random(1).randbytes(256 * 1024)
+        )
         store.append([row])
         assert store.get(project, [row.key])[row.key].record == row.record
 
@@ -298,7 +301,7 @@ class EventStoreContract:
         other = make_project_name()
         mine = [row_at(NOON_MS + index, project, id=str(index)) for index in range(5)]
         theirs = [row_at(NOON_MS + index, other, id=str(index)) for index in range(3)]
-        twin = replace(mine[0], project=other, record=b"theirs")
+        twin = structs.replace(mine[0], project=other, record=b"theirs")
         store.append([*mine, *theirs, twin])
         assert rows_of(store.scan(window_of(project))) == by_key(mine)
         assert rows_of(store.scan(window_of(other))) == by_key([*theirs, twin])
@@ -338,7 +341,7 @@ class EventStoreContract:
         store.close()
 
     def test_a_bound_that_is_no_key_starts_a_scan(self, store: EventStore, project: str) -> None:
-        row = replace(row_at(NOON_MS, project), key=first_key_at(NOON_MS))
+        row = structs.replace(row_at(NOON_MS, project), key=first_key_at(NOON_MS))
         store.append([row])
         assert rows_of(store.scan(window_of(project, start_ms=NOON_MS))) == [row]
 

@@ -1,9 +1,8 @@
 """How long an EventStore looks in silence: subclass it beside EventStoreContract, whose fixtures it
 takes."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from feed.event import HOUR_MS
 from tests.builders import NOON_MS

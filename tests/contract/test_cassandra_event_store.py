@@ -3,10 +3,10 @@
 import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from feed.event import HOUR_MS
 from tests.builders import NOON_MS, make_project_name

@@ -4,10 +4,10 @@ letters, their neighbours are stored, and too many of them stop the line (F22, F
 import random
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from feed.codec import decode, encode
 from feed.dead_letters import MAX_PAYLOAD_BYTES, DeadLetter

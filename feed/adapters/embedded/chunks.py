@@ -15,9 +15,7 @@ from struct import unpack_from
 import msgspec
 
 from feed.ports import Headers, OutgoingRecord, Record
-from feed.slot_builder import compile_builder
 
-_build_record = compile_builder(Record)
 _headers_encoder = msgspec.msgpack.Encoder()
 _headers_decoder: msgspec.msgpack.Decoder[Headers] = msgspec.msgpack.Decoder(Headers)
 
@@ -50,13 +48,13 @@ def unpack(
     values = _slices(data, at, sizes[count : 2 * count])
     if column_count == 2:
         return [
-            _build_record(topic, partition, offset, appended_at_ms, key, value, ())
+            Record(topic, partition, offset, appended_at_ms, key, value, ())
             for offset, (key, value) in enumerate(zip(keys, values, strict=True), base)
         ]
     at += sum(sizes[count : 2 * count])
     blocks = map(_headers_decoder.decode, _slices(data, at, sizes[2 * count :]))
     return [
-        _build_record(topic, partition, offset, appended_at_ms, key, value, headers)
+        Record(topic, partition, offset, appended_at_ms, key, value, headers)
         for offset, (key, value, headers) in enumerate(zip(keys, values, blocks, strict=True), base)
     ]
 

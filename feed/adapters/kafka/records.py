@@ -1,16 +1,13 @@
 """Driver messages as the port's records."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from confluent_kafka import Consumer as DriverConsumer
 from confluent_kafka import Message as DriverMessage
 
 from feed.adapters.kafka.names import Names
 from feed.ports import Record
-from feed.slot_builder import compile_builder
-
-_build_record = compile_builder(Record)
-
 
 PIECE_RECORDS = 500
 MAX_POLL_BYTES = 16 * 1024 * 1024
@@ -41,12 +38,15 @@ def to_records(messages: Iterable[DriverMessage], names: Names) -> list[Record]:
     for message in messages:
         outer = str(message.topic())
         topic = inner.get(outer) or inner.setdefault(outer, names.inner(outer))
-        headers = message.headers()
+        # Any: the driver's types allow None, which only a message with an error has
+        partition: Any = message.partition()
+        offset: Any = message.offset()
+        headers: Any = message.headers()
         records.append(
-            _build_record(
+            Record(
                 topic,
-                message.partition(),
-                message.offset(),
+                partition,
+                offset,
                 message.timestamp()[1],
                 message.key() or b"",
                 message.value() or b"",

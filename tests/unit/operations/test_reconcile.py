@@ -1,10 +1,10 @@
 """Only what persists is a difference: what is on its way is waited for, or said to lag."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from feed import group_wait
 from feed.event import HOUR_MS, LAST_KEY_MS, Event

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from feed.event import HOUR_MS, LAST_KEY_MS, first_key_at, key_hash
-from feed.slot_builder import compile_builder
 from warehouse.adapters.cassandra.placing import hour_of, month_of, shard_of
 from warehouse.adapters.cassandra.session import CassandraSession
 from warehouse.ports import Checkpoint, HourCount, Page, Partition, Row, ScanWindow
@@ -16,7 +15,6 @@ from warehouse.shards import ShardPlans
 COUNT_ROWS = 5_000
 """Rows a page of a count, at most LOOK_ROWS: keys and names alone."""
 KEYS_A_QUERY = 100
-_build_row = compile_builder(Row)
 LAST_HOUR_MS = LAST_KEY_MS // HOUR_MS * HOUR_MS
 """The hour of the last time that a key can say."""
 Found = tuple[Any, ...]
@@ -46,7 +44,7 @@ class Reader:
             for found in self._pages("select_rows", project, span, page_rows):
                 last_key = found[-1][0] if found else last_key
                 rows = [
-                    _build_row(project, key, event, version, record)
+                    Row(project, key, event, version, record)
                     for key, event, record, version in found
                     if not wanted or event in wanted
                 ]

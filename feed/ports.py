@@ -150,10 +150,10 @@ class Reports(Protocol):
     """What became of published records, taken by a thread that has other work as well: an event
     loop with much to do is disturbed by another thread that settles tickets one by one."""
 
-    def take_reports(self, *, timeout_s: float) -> int:
-        """Settle here and now what has been reported, after waiting up to `timeout_s` for the first
-        report; the number of records. From then on this thread is expected to take again within
-        some milliseconds: others look at long intervals only."""
+    def take_reports(self, *, timeout_s: float) -> bool:
+        """Settle here and now what has been reported, after waiting up to `timeout_s` (whole
+        milliseconds) for the first report; whether there was anything. From then on this thread is
+        expected to take again within some milliseconds: others look away."""
 
     def leave_reports(self) -> None:
         """This thread takes none for a while: the feed's own settles them again, as they come."""

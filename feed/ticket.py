@@ -22,8 +22,8 @@ log."""
 
 
 class Ticket:
-    """Settled by an adapter's thread, awaited by an entry point. Callbacks run once, on the
-    settling thread."""
+    """Settled by an adapter's thread, or by one that takes the adapter's reports; awaited by an
+    entry point. Callbacks run once, on the settling thread."""
 
     __slots__ = ("_callbacks", "_lock", "_open", "_outcomes")
 

@@ -6,7 +6,6 @@ The only asynchronous part of ingest below its doors.
 import asyncio
 from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from threading import get_ident
 from typing import Protocol
@@ -20,8 +19,7 @@ LOG_DEADLINE_S = 10.0  # unknown by then is `retry`: below the time limits of us
 MANY = 16
 """Requests that wait at a time, from which on the loop takes the feed's reports itself. With few
 the feed's thread is as good, and disturbs nobody."""
-FEW, LOOK_S = 4, 0.0005
-IDLE_LOOKS = 4
+IDLE_LOOKS, IDLE_S = 4, 0.001
 
 
 class Progress(Protocol):
@@ -83,29 +81,42 @@ class Settling:
         self._is_timed = False
 
     def _look(self, reports: Reports) -> None:
-        """One look of many: each round of the loop, until some in a row had nothing to do. After a
-        round with few requests the loop waits a moment for reports alone: more of both then come
-        at once, and many alike are handled faster than one by one."""
-        arrived, self._arrived = self._arrived, 0
-        taken = reports.take_reports(timeout_s=LOOK_S if arrived < FEW else 0)
-        self._idle_looks = 0 if arrived or taken else self._idle_looks + 1
+        """One look of many: each round of the loop, until some in a row found neither a new request
+        nor a report. After the first such the loop has nothing to do but to wait for reports: to
+        do that in the driver, for a millisecond at most, is less work than to be woken."""
+        is_busy = self._arrived > 0
+        self._arrived = 0
+        try:
+            is_busy |= reports.take_reports(timeout_s=IDLE_S if self._idle_looks else 0)
+        except BaseException:
+            self._leave(reports)
+            raise
+        self._idle_looks = 0 if is_busy else self._idle_looks + 1
         if self._idle_looks < IDLE_LOOKS:
             self.loop.call_soon(self._look, reports)
         else:
-            self._is_looking, self._idle_looks = False, 0
-            reports.leave_reports()
+            self._leave(reports)
+
+    def _leave(self, reports: Reports) -> None:
+        self._is_looking, self._idle_looks = False, 0
+        reports.leave_reports()
 
     def _notify(self, future: asyncio.Future[None]) -> None:
-        if get_ident() == self._thread:
-            _resolve(future)
+        try:
+            if get_ident() == self._thread:
+                _resolve(future)
+            else:
+                self._wake(future)
+        except RuntimeError:  # the loop is closed: nobody waits there any more
             return
+
+    def _wake(self, future: asyncio.Future[None]) -> None:
         # First append, then look at the flag: _drain clears the flag before it empties the queue,
         # so that nothing is left behind unseen.
         self._settled.append(future)
         if not self._is_scheduled:
             self._is_scheduled = True
-            with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
-                self.loop.call_soon_threadsafe(self._drain)
+            self.loop.call_soon_threadsafe(self._drain)
 
     def _drain(self) -> None:
         self._is_scheduled = False

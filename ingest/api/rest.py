@@ -28,7 +28,7 @@ _OK = Result.OK
 
 class EventsDoor:
     """Takes events over plain requests. Feed and progress are asked for at the first request, so
-    that nothing connects before the server has forked."""
+    that nothing connects before the server has forked; an event loop keeps its feed."""
 
     def __init__(
         self,

@@ -12,7 +12,6 @@ from confluent_kafka import TopicPartition as DriverPartition
 from feed.adapters.kafka import open_feed
 from feed.adapters.kafka.producer import LEFT_S
 from feed.ports import Feed, Reports, TopicPartition
-from feed.ticket import Logged
 from tests.contract.feed_contract import FeedContract
 from tests.contract.feed_driver import PATIENCE_S, DeleteBefore, OpenFeed, make_records
 from tests.contract.kafka_topics import QUICK, admin_of, fresh_prefix
@@ -62,24 +61,6 @@ class TestKafkaFeed(FeedContract):
     ) -> None:
         feed = open_feed()
         take_until_settled_here(feed, topic)
-
-    def test_reports_that_are_left_come_by_themselves(
-        self, open_feed: OpenFeed, topic: str
-    ) -> None:
-        feed = open_feed()
-        reports = take_until_settled_here(feed, topic)
-        reports.leave_reports()
-        ticket = feed.publish(topic, make_records(3))
-        assert ticket.wait(timeout_s=PATIENCE_S)
-        assert [type(outcome) for outcome in ticket.outcomes()] == [Logged] * 3
-
-    def test_a_taker_that_stops_without_a_word_is_not_waited_for(
-        self, open_feed: OpenFeed, topic: str
-    ) -> None:
-        feed = open_feed()
-        take_until_settled_here(feed, topic)
-        for _ in range(3):
-            assert feed.publish(topic, make_records(3)).wait(timeout_s=PATIENCE_S)
 
 
 def take_until_settled_here(feed: Feed, topic: str) -> Reports:

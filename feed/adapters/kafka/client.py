@@ -43,7 +43,7 @@ _UNTRUSTED = "certificate verify failed"
 
 
 class Contact:
-    """Whether the brokers answer one handle, and why not. Told by the driver's threads."""
+    """Whether the brokers answer one handle, and why not. Told wherever the driver is polled."""
 
     def __init__(self, options: Options) -> None:
         self._options = options

@@ -83,8 +83,9 @@ class KafkaFeed:
     def reports(self) -> "KafkaFeed":
         return self
 
-    def take_reports(self, *, timeout_s: float) -> int:
-        return 0 if self._producer is None else self._producer.take_reports(timeout_s=timeout_s)
+    def take_reports(self, *, timeout_s: float) -> bool:
+        producer = self._producer
+        return producer is not None and producer.take_reports(timeout_s=timeout_s)
 
     def leave_reports(self) -> None:
         if self._producer is not None:

@@ -59,11 +59,16 @@ class Pending(Ticket):
 
     def reported(self, error: KafkaError | None, message: DriverMessage) -> None:
         """The delivery report of the record with the message's key."""
-        self.reported_at(self._indices[message.key()], error, message)  # type: ignore[index]
+        self.reported_at(None, error, message)
 
-    def reported_at(self, index: int, error: KafkaError | None, message: DriverMessage) -> None:
-        """Settle one record. Runs inside the driver, which cannot carry an exception."""
+    def reported_at(
+        self, index: int | None, error: KafkaError | None, message: DriverMessage
+    ) -> None:
+        """Settle one record, that of the message's key when no index is given. Runs inside the
+        driver, which cannot carry an exception."""
         try:
+            if index is None:
+                index = self._indices[message.key()]  # type: ignore[index]  # it has a key
             partition, offset = message.partition(), message.offset()
             if error is None and partition is not None and offset is not None and offset >= 0:
                 self.settle(index, Logged(partition, offset))

@@ -34,6 +34,9 @@ PROBE_S = 0.5
 GRACE_S = 1.0
 """A feed that nobody reaches for so long refuses what is offered, and gives back what was never
 sent: callers hear "retry" at once instead of at their deadline."""
+MOST_TAKEN = 5_000
+"""Records on their way, above which nobody takes reports but the polling thread: it shares the
+interpreter while it settles them, one who takes them settles all at once."""
 OVERHEAD_BYTES = 64 * 1024
 """Room for headers and framing over key and value."""
 CLOSED = "this process's handle on the feed is closed"
@@ -177,18 +180,21 @@ class Producer:
 
     # -- in a thread that takes the reports --
 
-    def take_reports(self, *, timeout_s: float) -> int:
+    def take_reports(self, *, timeout_s: float) -> bool:
         """As the port's."""
+        if self._queued_records > MOST_TAKEN:
+            self.leave_reports()
+            return False
         self._takes += 1
         if self._are_reports_left.is_set():
             self._are_reports_left.clear()
-        return self.client.poll(timeout_s)
+        return self.client.poll(timeout_s) > 0
 
     def leave_reports(self) -> None:
         """As the port's."""
         self._are_reports_left.set()
 
-    # -- in the polling thread --
+    # -- in whichever of the two --
 
     def release(self, pending: Pending) -> None:
         """Every record of it has been reported."""
@@ -197,6 +203,8 @@ class Producer:
             self._pending.discard(pending)
             self._queued_bytes -= pending.size
             self._queued_records -= pending.count
+
+    # -- in the polling thread --
 
     def _run(self) -> None:
         poll = self.client.poll

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,13 +77,17 @@ class SlowReports:
     def __init__(self) -> None:
         self.tickets: deque[Ticket] = deque()
         self.taken = self.left = 0
+        self.fault: Exception | None = None
 
-    def take_reports(self, *, timeout_s: float) -> int:
+    def take_reports(self, *, timeout_s: float) -> bool:
+        if self.fault is not None:
+            fault, self.fault = self.fault, None
+            raise fault
         few = [self.tickets.popleft() for _ in range(min(3, len(self.tickets)))]
         for ticket in few:
             ticket.settle(0, Logged(0, 0))
         self.taken += len(few)
-        return len(few)
+        return bool(few)
 
     def leave_reports(self) -> None:
         self.left += 1
@@ -133,25 +138,62 @@ async def test_while_few_wait_the_feeds_thread_settles(
     assert (reports.taken, reports.left) == (0, 0)
 
 
-async def test_each_waits_as_long_as_the_deadline_says(
+async def test_the_timer_stands_at_the_deadline_of_whoever_has_waited_longest(
+    feed: EmbeddedFeed, reports: SlowReports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, timed_s = asyncio.get_running_loop(), list[float]()
+    call_at = loop.call_at
+
+    def noted(when_s: float, callback: Callable[..., object], *given: Any, **more: Any) -> Any:
+        if callback == settling._expire:
+            timed_s.append(when_s)
+        return call_at(when_s, callback, *given, **more)
+
+    monkeypatch.setattr(loop, "call_at", noted)
+    deadline_s, begun_s, waiting = 0.2, list[tuple[float, float]](), list[asyncio.Task[None]]()
+    settling = Settling(loop, feed, deadline_s=deadline_s)
+    for number in range(4):
+        accepted, before_s = offer(feed, f"e{number}"), loop.time()
+        waiting.append(asyncio.create_task(settling.wait(accepted)))
+        await asyncio.sleep(0)  # it begins to wait
+        begun_s.append((before_s, loop.time()))
+        await asyncio.sleep(0.02)
+    waiting[0].cancel()  # whoever has waited longest is gone: the timer goes on to the next
+    async with asyncio.timeout(30):
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert len(timed_s) == 4
+    for at_s, (before_s, after_s) in zip(timed_s, begun_s, strict=True):
+        assert before_s + deadline_s <= at_s <= after_s + deadline_s
+
+
+async def test_what_is_never_reported_is_waited_for_until_the_deadline_by_many_too(
     feed: EmbeddedFeed, reports: SlowReports
 ) -> None:
-    loop = asyncio.get_running_loop()
-    settling, ended_s = Settling(loop, feed, deadline_s=0.2), list[float]()
+    settling = Settling(asyncio.get_running_loop(), feed, deadline_s=0.2)
+    sent = [offer(feed, f"e{n}") for n in range(2 * MANY)]
+    reports.tickets.clear()
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(settling.wait(each) for each in sent))
+    assert [each.outcome().counts for each in sent] == [Counts(retry=1)] * (2 * MANY)
+    assert (reports.taken, reports.left) == (0, 1)
 
-    async def wait(number: int) -> None:
-        begun_s = loop.time()
-        await settling.wait(offer(feed, f"e{number}"))
-        ended_s.append(loop.time() - begun_s)
 
-    waiting = [asyncio.create_task(wait(0))]
-    for number in (1, 2):
-        await asyncio.sleep(0.06)
-        waiting.append(asyncio.create_task(wait(number)))
-    await asyncio.gather(*waiting)
-    await asyncio.sleep(0.06)
-    await wait(3)
-    assert [waited_s >= 0.199 for waited_s in ended_s] == [True] * 4
+async def test_a_look_that_fails_is_not_the_last_one(
+    feed: EmbeddedFeed, reports: SlowReports
+) -> None:
+    loop, said = asyncio.get_running_loop(), list[object]()
+    loop.set_exception_handler(lambda _, context: said.append(context["exception"]))
+    settling, reports.fault = Settling(loop, feed, deadline_s=60), ValueError("a bug")
+    sent = [offer(feed, f"e{n}") for n in range(MANY)]
+    waiting = [asyncio.create_task(settling.wait(each)) for each in sent]
+    async with asyncio.timeout(30):
+        while not reports.left:
+            await asyncio.sleep(0)
+        sent.append(offer(feed, "another"))
+        await asyncio.gather(settling.wait(sent[-1]), *waiting)
+    assert len(said) == 1
+    assert {each.outcome().counts.ok for each in sent} == {1}
 
 
 async def test_what_is_unknown_at_the_deadline_is_retry_and_may_be_logged_later(

@@ -144,7 +144,7 @@ def test_a_server_fault_drawn_by_the_seed_loses_and_doubles_nothing(
     with (
         own_servers(request, [engine]) as own,
         own_settings(request, others) as settings,
-        under_load(tmp_path, fault_seed, settings | on(own)) as run,
+        under_load(tmp_path, fault_seed, settings | on(own), is_crowded=engine == KAFKA) as run,
     ):
         survive(run, lambda: FAULTS[fault](own, engine, rng))
         run.wait_for_an_event("projected")
@@ -156,7 +156,7 @@ def test_a_fault_of_a_server_loses_and_doubles_nothing(
     servers: Servers, tmp_path: Path, fault_seed: int, fault: str, engine: str
 ) -> None:
     rng = random.Random(fault_seed)
-    with under_load(tmp_path, fault_seed, on(servers)) as run:
+    with under_load(tmp_path, fault_seed, on(servers), is_crowded=engine == KAFKA) as run:
         for _ in range(ROUNDS[fault]):
             survive(run, lambda: FAULTS[fault](servers, engine, rng))
 
@@ -197,7 +197,7 @@ def test_a_server_away_for_minutes_is_waited_for(
     servers: Servers, tmp_path: Path, fault_seed: int, engine: str
 ) -> None:
     """F3, F10, F14: longer than any time limit of ours."""
-    with under_load(tmp_path, fault_seed, on(servers)) as run:
+    with under_load(tmp_path, fault_seed, on(servers), is_crowded=engine == KAFKA) as run:
         servers[engine].kill(1)
         try:
             time.sleep(AWAY_S)
@@ -228,7 +228,8 @@ def test_a_node_of_three_killed_under_load_loses_and_doubles_nothing(
     rng = random.Random(fault_seed)
     cluster: Cluster = request.getfixturevalue(f"{engine}_cluster")
     url = replicated(engine, cluster)
-    with under_load(tmp_path, fault_seed, {SETTINGS[engine]: url}) as run:
+    settings = {SETTINGS[engine]: url}
+    with under_load(tmp_path, fault_seed, settings, is_crowded=engine == KAFKA) as run:
         for number in rng.sample(sorted(cluster.nodes), 2):
             cluster.kill(number)
             run.wait_for_progress()

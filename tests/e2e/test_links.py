@@ -90,7 +90,7 @@ def test_a_slow_line_that_breaks_loses_and_doubles_nothing(
     rng = random.Random(fault_seed)
     with (
         line_to(request, engine) as (gate, settings),
-        under_load(tmp_path, fault_seed, settings) as run,
+        under_load(tmp_path, fault_seed, settings, is_crowded=engine == KAFKA) as run,
     ):
         goes_on(run, engine)  # connected before the line gets slow
         gate.late_s = LATE_S[engine]

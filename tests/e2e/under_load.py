@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import httpx
 
+from ingest.acknowledgement import MANY
 from tests.look import verdict_of
 from tests.oracle import (
     FIRST_MS,
@@ -21,6 +22,8 @@ from tests.stack import Credentials, Stack, wait_until
 
 GOES_ON_LIMIT_S = 180.0
 PAUSE_S, PAUSE_ON_SERVERS_S = 0.02, 0.3
+FEW_SENDERS, CROWD = (3, 40), (MANY + 8, 5)
+"""Senders, and events a request."""
 
 
 @dataclass
@@ -88,10 +91,13 @@ def under_load(
     settings: Mapping[str, str] | None = None,
     *,
     pause_s: float | None = None,
+    is_crowded: bool = False,
 ) -> Iterator[Run]:
     """A whole stack with a generator sending to it; at the end the oracle judges. `settings`: of
     its engines, embedded where there are none. On servers, which share the machine and take long to
-    come back, less is sent a second; `pause_s`: between two batches of one sender."""
+    come back, less is sent a second; `pause_s`: between two batches of one sender. A crowd sends as
+    much in more and smaller requests: all of them wait while Kafka is slow or away, and the web's
+    event loop takes the reports itself."""
     with Stack(data_dir, settings or {}) as stack:
         credentials = stack.create_project("faults")
         journal = Journal(data_dir / "journal.ndjson")
@@ -99,7 +105,16 @@ def under_load(
         run = Run(stack, credentials, journal)
         if pause_s is None:
             pause_s = PAUSE_ON_SERVERS_S if settings else PAUSE_S
-        with Generator(stack.url, credentials, journal, seed, pause_s=pause_s):
+        workers, batch_size = CROWD if is_crowded else FEW_SENDERS
+        with Generator(
+            stack.url,
+            credentials,
+            journal,
+            seed,
+            workers=workers,
+            batch_size=batch_size,
+            pause_s=pause_s,
+        ):
             run.wait_for_progress()
             yield run
             run.wait_for_progress()

@@ -123,8 +123,7 @@ class Authenticator:
     def _identify(self, request: CredentialSource, *, write_key: bool, query_token: bool) -> Claims:
         authorization = request.header("authorization")
         if authorization is not None and authorization.startswith(_BEARER):  # nearly every request
-            token = authorization[len(_BEARER) :].strip()
-            return self._verifier.claims(token, self._keys.snapshot(), now_s=self._clock())
+            return self.authenticate_token(authorization[len(_BEARER) :].strip(), scope=None)
         presented = _presented(request, write_key=write_key, query_token=query_token)
         if presented.kind in (_Kind.WRITE_KEY, _Kind.BEACON):
             return self.authenticate_write_key(presented.text)

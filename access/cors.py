@@ -33,8 +33,7 @@ def with_cors(door: Door, authenticator: Authenticator) -> Door:
         except Problem as problem:
             problem.headers = _merged(problem.headers, _headers(request, authenticator))
             raise
-        is_usual = b"origin" not in request.headers  # no browser asks, or no other page's
-        headers = _VARY if is_usual else _headers(request, authenticator)
+        headers = _headers(request, authenticator)
         if reply.headers:
             headers = _merged(reply.headers, headers)
         return Reply(reply.status, reply.body, reply.content_type, headers)

@@ -167,12 +167,10 @@ def serve(door: Door, *, methods: tuple[str, ...]) -> AsgiApp:
     """An ASGI application around a door: problems become documents, bugs become a 500 without a
     traceback in the answer."""
 
-    allowed = frozenset(methods)
-
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         request = _request(scope, receive)
         try:
-            if request.method not in allowed:
+            if request.method not in methods:
                 raise _not_served(request.method, methods)
             reply = await door(request)
         except Problem as problem:

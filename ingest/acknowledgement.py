@@ -51,7 +51,8 @@ class Settling:
         self._settled: deque[asyncio.Future[None]] = deque()
         self._is_scheduled = False
         self._is_looking = False
-        self._arrived = self._idle_looks = 0
+        self._has_arrived = False
+        self._idle_looks = 0
 
     async def wait(self, accepted: Accepted) -> None:
         """Return when the fate of every row is known, or at the deadline. For the loop's own
@@ -62,7 +63,7 @@ class Settling:
         if not self._is_timed:
             self._is_timed = True
             self.loop.call_at(until_s, self._expire)
-        self._arrived += 1
+        self._has_arrived = True
         if not self._is_looking and len(self._until_s) >= MANY and self._reports is not None:
             self._is_looking = True
             self.loop.call_soon(self._look, self._reports)
@@ -84,8 +85,7 @@ class Settling:
         """One look of many: each round of the loop, until some in a row found neither a new request
         nor a report. After the first such the loop has nothing to do but to wait for reports: to
         do that in the driver, for a millisecond at most, is less work than to be woken."""
-        is_busy = self._arrived > 0
-        self._arrived = 0
+        is_busy, self._has_arrived = self._has_arrived, False
         try:
             is_busy |= reports.take_reports(timeout_s=IDLE_S if self._idle_looks else 0)
         except BaseException:

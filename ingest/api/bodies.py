@@ -29,7 +29,6 @@ _NDJSON_TYPES = frozenset(
 )
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 _CHARSET = re.compile(r';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
-_NOT_ENCODED = "identity"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _WHITESPACE = b" \t\n\r"
 
@@ -45,7 +44,7 @@ class Body(msgspec.Struct, frozen=True):
 async def read_rows(request: Request) -> Body:
     """Reads and splits the body. Raises Problem 400 (unreadable, no event), 408, 413, 415."""
     is_ndjson = _is_ndjson(request.header("content-type") or "application/json")
-    is_gzip = _is_gzip(request.header("content-encoding") or _NOT_ENCODED)
+    is_gzip = _is_gzip(request)
     raw = await read_body(request, max_bytes=MAX_BATCH_BYTES)
     text = inflate(raw) if is_gzip else raw
     text = text.removeprefix(_BYTE_ORDER_MARK).strip(_WHITESPACE)
@@ -80,11 +79,10 @@ def _is_ndjson(header: str) -> bool:
     )
 
 
-@lru_cache(maxsize=256)
-def _is_gzip(header: str) -> bool:
+def _is_gzip(request: Request) -> bool:
     """Raises Problem 415 for any other encoding."""
-    encoding = header.strip().lower()
-    if encoding in (_NOT_ENCODED, ""):
+    encoding = (request.header("content-encoding") or "identity").strip().lower()
+    if encoding in ("identity", ""):
         return False
     if encoding in ("gzip", "x-gzip"):
         return True

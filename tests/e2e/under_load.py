@@ -22,7 +22,7 @@ from tests.stack import Credentials, Stack, wait_until
 
 GOES_ON_LIMIT_S = 180.0
 PAUSE_S, PAUSE_ON_SERVERS_S = 0.02, 0.3
-FEW_SENDERS, CROWD = (3, 40), (MANY + 8, 5)
+CROWD = MANY + 8, 5
 """Senders, and events a request."""
 
 
@@ -105,16 +105,10 @@ def under_load(
         run = Run(stack, credentials, journal)
         if pause_s is None:
             pause_s = PAUSE_ON_SERVERS_S if settings else PAUSE_S
-        workers, batch_size = CROWD if is_crowded else FEW_SENDERS
-        with Generator(
-            stack.url,
-            credentials,
-            journal,
-            seed,
-            workers=workers,
-            batch_size=batch_size,
-            pause_s=pause_s,
-        ):
+        generator = Generator(stack.url, credentials, journal, seed, pause_s=pause_s)
+        if is_crowded:
+            generator.workers, generator.batch_size = CROWD
+        with generator:
             run.wait_for_progress()
             yield run
             run.wait_for_progress()

@@ -111,9 +111,8 @@ class Producer:
     def _reserve(self, pending: Pending) -> None:
         """Raises FeedFull when it does not fit (into an empty queue anything does), and
         FeedUnavailable."""
-        contact = self._contact
-        if contact.down_since_s is not None and contact.is_down(for_s=GRACE_S):
-            raise FeedUnavailable(contact.reason())
+        if self._contact.is_down(for_s=GRACE_S):
+            raise FeedUnavailable(self._contact.reason())
         with self._lock:
             if self._closing:
                 raise FeedUnavailable(CLOSED)
@@ -186,8 +185,7 @@ class Producer:
             self.leave_reports()
             return False
         self._takes += 1
-        if self._are_reports_left.is_set():
-            self._are_reports_left.clear()
+        self._are_reports_left.clear()
         return self.client.poll(timeout_s) > 0
 
     def leave_reports(self) -> None:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from confluent_kafka import Producer as DriverProducer
@@ -14,8 +14,7 @@ from feed.adapters.kafka.options import parse_options
 from feed.adapters.kafka.producer import LEFT_S, MOST_TAKEN, POLL_S, Producer
 from feed.ports import OutgoingRecord
 from ingest.acknowledgement import IDLE_S
-
-PATIENCE_S = 60.0
+from tests.contract.feed_driver import wait_until
 
 
 class NotedDriver(DriverProducer):
@@ -40,35 +39,37 @@ def producer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Producer]:
     made.close(timeout_s=5)
 
 
-def polls(producer: Producer) -> list[float]:
-    """The polling thread's last three."""
-    return list(producer.client.polled_s)  # type: ignore[attr-defined]  # a NotedDriver
-
-
 def take(producer: Producer) -> bool:
     return producer.take_reports(timeout_s=0)
 
 
-def until(is_so: Callable[[], bool], meanwhile: Callable[[], object] = lambda: None) -> None:
-    end_s = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < end_s, "the polling thread does otherwise"
-        meanwhile()
-        time.sleep(LEFT_S / 20)
+def polls(producer: Producer) -> list[float]:
+    """The polling thread's last three, a moment later."""
+    time.sleep(LEFT_S / 20)
+    return list(producer.client.polled_s)  # type: ignore[attr-defined]  # a NotedDriver
+
+
+def waits(producer: Producer) -> bool:
+    return polls(producer) == [POLL_S] * 3
+
+
+def looks_away_while_taken(producer: Producer) -> bool:
+    take(producer)
+    return polls(producer) == [0] * 3
 
 
 def test_the_polling_thread_waits_for_reports_unless_another_takes_them(
     producer: Producer,
 ) -> None:
-    until(lambda: polls(producer) == [POLL_S] * 3)
-    until(lambda: polls(producer) == [0] * 3, lambda: take(producer))
+    wait_until(lambda: waits(producer))
+    wait_until(lambda: looks_away_while_taken(producer))
     producer.leave_reports()
-    until(lambda: polls(producer) == [POLL_S] * 3)
+    wait_until(lambda: waits(producer))
 
 
 def test_it_waits_again_when_nobody_has_taken_any_for_a_while(producer: Producer) -> None:
-    until(lambda: polls(producer) == [0] * 3, lambda: take(producer))
-    until(lambda: polls(producer) == [POLL_S] * 3)
+    wait_until(lambda: looks_away_while_taken(producer))
+    wait_until(lambda: waits(producer))
 
 
 def test_very_many_reports_are_for_the_polling_thread_alone(producer: Producer) -> None:
@@ -78,7 +79,6 @@ def test_very_many_reports_are_for_the_polling_thread_alone(producer: Producer) 
     while not ticket.is_settled():  # given back by the polling thread: Kafka is away
         polled_s = polls(producer)
         assert not take(producer) or ticket.is_settled()
-        time.sleep(LEFT_S / 20)
     assert set(polled_s) == {POLL_S}
 
 

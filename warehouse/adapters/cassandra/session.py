@@ -3,6 +3,7 @@ it has been useless for long. Turns the driver's errors into the port's."""
 
 import logging
 import re
+import socket
 import ssl
 import threading
 import time
@@ -210,6 +211,7 @@ def _cluster(options: StoreOptions, limit_s: float) -> Any:
         compression=False,
         monitor_reporting_enabled=False,
         application_name="weir",
+        sockopts=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     )
 
 

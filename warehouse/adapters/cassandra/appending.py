@@ -3,11 +3,11 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from feed.crash_points import reach
-from warehouse.adapters.cassandra.batches import MAX_BATCH_BYTES, BatchWriter
+from warehouse.adapters.cassandra.batches import Batch, BatchWriter
 from warehouse.adapters.cassandra.placing import hour_of, month_of, shard_of
 from warehouse.adapters.cassandra.session import CassandraSession
 from warehouse.adapters.cassandra.statements import Statements
@@ -43,41 +43,45 @@ class Appender:
                 session,
                 statements.insert_event,
                 keyspace=options.keyspace,
+                most_rows=options.batch_rows,
                 limit_s=float(options.timeout_s),
             )
-            for batches in self._batches(rows):
-                self._list_new(session, statements, [place for place, _ in batches])
+            for full, started in self._batches(rows, writer):
+                if self._listed.missing(map(_place, full), statements):
+                    self._list_new(session, statements, map(_place, started))
                 reach("sink.mid_batch")
-                for (project, partition), batch in batches:
-                    window.add(writer.send(project.encode(), partition, batch))
+                for batch in full:
+                    window.add(writer.send(batch))
             window.finish()
 
-    def _batches(self, rows: Iterable[Row]) -> Iterator[Sequence[tuple[Place, Sequence[Row]]]]:
-        """Batches of one partition each: full ones as they fill, then the rest at once."""
-        most_rows = self._session.options.batch_rows
-        groups: dict[Place, _Group] = {}
+    def _batches(
+        self, rows: Iterable[Row], writer: BatchWriter
+    ) -> Iterator[tuple[Collection[Batch], Collection[Batch]]]:
+        """Batches of one partition each: full ones as they fill, then the rest at once. Beside
+        them, all that are started."""
+        batches: dict[tuple[str, int, int], Batch] = {}
         counts: dict[tuple[str, int], int] = {}
         for row in rows:
-            project, key, size = row.project, row.key, len(row.record)
+            project, key = row.project, row.key
             hour_ms = hour_of(key)
             shards = counts.get((project, hour_ms))
             if shards is None:
                 shards = counts[project, hour_ms] = self._plans.count(project, hour_ms)
-            place = project, Partition(hour_ms, shard_of(key, shards) if shards > 1 else 0)
-            group = groups.get(place)
-            if group is None:
-                group = groups[place] = _Group()
-            elif len(group.rows) == most_rows or group.size + size > MAX_BATCH_BYTES:
-                yield [(place, group.rows)]
-                group.rows, group.size = [], 0
-            group.rows.append(row)
-            group.size += size
-        yield [(place, group.rows) for place, group in groups.items()]
+            shard = shard_of(key, shards) if shards > 1 else 0
+            batch = batches.get((project, hour_ms, shard))
+            if batch is None:
+                batch = writer.batch(project, Partition(hour_ms, shard))
+                batches[project, hour_ms, shard] = batch
+            elif not batch.has_room(row):
+                yield [batch], batches.values()
+                batch = writer.batch(project, batch.partition)
+                batches[project, hour_ms, shard] = batch
+            batch.add(row)
+        yield batches.values(), batches.values()
 
-    def _list_new(self, session: Any, statements: Statements, batched: Sequence[Place]) -> None:
-        places = self._listed.missing(batched, statements)
-        if not places:
-            return
+    def _list_new(self, session: Any, statements: Statements, started: Iterable[Place]) -> None:
+        """All that are started, since each wait for an acknowledgement holds up everything."""
+        places = self._listed.missing(started, statements)
         months = {(project, month_of(partition.hour_ms)) for project, partition in places}
         window = Window(self._session.options.in_flight)
         for month in months:
@@ -89,15 +93,8 @@ class Appender:
         self._listed.remember(places, statements)
 
 
-class _Group:
-    """Rows of one partition that wait for more, and the bytes of their records. A row larger than
-    the bound is a batch by itself."""
-
-    __slots__ = ("rows", "size")
-
-    def __init__(self) -> None:
-        self.rows: list[Row] = []
-        self.size = 0
+def _place(batch: Batch) -> Place:
+    return batch.project, batch.partition
 
 
 class Window:
@@ -131,7 +128,7 @@ class ListedPartitions:
         self._since_s = monotonic_s()
         self._statements: Statements | None = None
 
-    def missing(self, places: Sequence[Place], statements: Statements) -> list[Place]:
+    def missing(self, places: Iterable[Place], statements: Statements) -> list[Place]:
         """Those that have to be listed. Statements are prepared anew after tables were missing:
         what was listed in those is forgotten."""
         with self._lock:

@@ -100,8 +100,8 @@ class Cassandra:
         }
 
     def answers(self, place: Place, member_count: int) -> bool:
-        """A query finds that many members."""
-        return cql_probe.member_count(place.host, place.ports["clients"]) >= member_count
+        """That many members answer a query together."""
+        return cql_probe.is_answered(place.host, place.ports["clients"], member_count)
 
     def url(self, layout: Layout) -> str:
         """Every node with its port: a host without one would be taken to listen at 9042."""

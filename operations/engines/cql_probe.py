@@ -10,23 +10,27 @@ _STARTUP, _AUTHENTICATE, _QUERY, _RESULT, _AUTH_RESPONSE, _READY, _AUTH_SUCCESS 
     *(0x02, 0x10),
 )
 _REQUEST_VERSION = 0x04
-_ROWS, _GLOBAL_TABLE = 2, 0x0001
-_ONE = 0x0001
 _LIMIT_S = 10.0
 _MAX_ANSWER_BYTES = 1 << 20
-_PEERS = b"SELECT rpc_address FROM system.peers"
+_QUESTION = b"SELECT view_name FROM system_distributed.view_build_status"
+MAX_NODES = 3
+"""So many nodes keep what lies in `system_distributed`, in every Cassandra."""
 
 
-def member_count(host: str, port: int, credentials: tuple[str, str] | None = None) -> int:
-    """How many nodes this one knows of, itself included; 0: it answers no query (yet)."""
+def is_answered(
+    host: str, port: int, nodes: int, credentials: tuple[str, str] | None = None
+) -> bool:
+    """Whether so many nodes, 1 to 3, together answer a question that this one is asked: it not
+    only knows of the others, it takes them to be alive, and they are."""
     try:
         with socket.create_connection((host, port), timeout=_LIMIT_S) as connection:
             _log_in(connection, credentials)
-            query = struct.pack(">i", len(_PEERS)) + _PEERS + struct.pack(">HB", _ONE, 0)
-            opcode, body = _ask(connection, _QUERY, query)
-            return 1 + _row_count(body) if opcode == _RESULT else 0
+            level = min(nodes, MAX_NODES)  # the protocol's ONE, TWO and THREE are 1, 2 and 3
+            query = struct.pack(">i", len(_QUESTION)) + _QUESTION + struct.pack(">HB", level, 0)
+            opcode, _ = _ask(connection, _QUERY, query)
+            return opcode == _RESULT
     except (OSError, struct.error, ValueError):
-        return 0
+        return False
 
 
 def _log_in(connection: socket.socket, credentials: tuple[str, str] | None) -> None:
@@ -46,20 +50,6 @@ def _ask(connection: socket.socket, opcode: int, body: bytes) -> tuple[int, byte
     if not 0 <= size <= _MAX_ANSWER_BYTES:
         raise ValueError(f"{size} bytes: not Cassandra's protocol")
     return int(answered), read_exactly(connection, size)
-
-
-def _row_count(body: bytes) -> int:
-    """Rows of a result with one column: kind, flags, columns, table, the column, then the count."""
-    kind, flags, column_count = struct.unpack_from(">iii", body)
-    if kind != _ROWS or column_count != 1 or not flags & _GLOBAL_TABLE:
-        raise ValueError("not the rows that were asked for")
-    at = 12
-    for _ in ("keyspace", "table", "column"):
-        (length,) = struct.unpack_from(">H", body, at)
-        at += 2 + int(length)
-    at += 2  # the column's type
-    (count,) = struct.unpack_from(">i", body, at)
-    return int(count)
 
 
 def _text(value: str) -> bytes:

@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 
 from operations.engines.cluster import Cluster
+from operations.engines.node import Node
 from tests.stack import wait_until
 
 LIMIT_S = 240.0
@@ -12,17 +13,22 @@ pytestmark = pytest.mark.faults
 
 
 def _lose_and_regain_a_node(cluster: Cluster, number: int) -> None:
-    """Kill a node: the others go on answering. Start it: all know all again."""
+    """Kill a node: the others go on answering, and miss it. Start it: all know all again."""
     others = [node for node in cluster.nodes if node != number]
 
     cluster.kill(number)
     assert cluster.running == others
     for other in others:
-        survivor = partial(cluster.nodes[other].answers, len(others))
-        wait_until(f"node {other} answers", survivor, limit_s=LIMIT_S)
+        survivor = cluster.nodes[other]
+        wait_until(f"node {other} answers", partial(survivor.answers, len(others)), limit_s=LIMIT_S)
+        wait_until(f"node {other} misses one", partial(_misses_one, survivor, cluster))
 
     cluster.start(number)
     wait_until("all answer", cluster.are_answering, limit_s=LIMIT_S)
+
+
+def _misses_one(survivor: Node, cluster: Cluster) -> bool:
+    return not survivor.answers(len(cluster.nodes))
 
 
 def test_kafka_outlives_the_loss_of_a_broker(kafka_cluster: Cluster) -> None:

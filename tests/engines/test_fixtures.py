@@ -28,7 +28,8 @@ def test_kafka_of_the_run_answers(kafka_url: str) -> None:
 
 
 def test_cassandra_of_the_run_answers(cassandra_url: str) -> None:
-    assert cql_probe.member_count(*_address(cassandra_url)) == 1
+    assert cql_probe.is_answered(*_address(cassandra_url), 1)
+    assert not cql_probe.is_answered(*_address(cassandra_url), 2)
 
 
 def test_elasticsearch_of_the_run_answers(elasticsearch_url: str, tmp_path: Path) -> None:
@@ -44,7 +45,7 @@ def test_a_probe_of_another_server_or_of_none_finds_nobody(
     place = Place(1, tmp_path, "127.0.0.1", {"clients": 1})
 
     assert kafka_probe.broker_count(*_address(elasticsearch_url)) == 0
-    assert cql_probe.member_count(*_address(elasticsearch_url)) == 0
+    assert not cql_probe.is_answered(*_address(elasticsearch_url), 1)
     assert not Cassandra().answers(place, 1)
     assert not Elasticsearch().answers(place, 1)
 

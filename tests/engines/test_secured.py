@@ -29,8 +29,9 @@ def test_a_secured_broker_takes_every_mechanism_and_no_stranger(secured_kafka: C
 def test_a_secured_cassandra_answers_nobody_without_a_login(secured_cassandra: Cluster) -> None:
     place = secured_cassandra.layout.places[0]
 
-    assert cql_probe.member_count(place.host, place.ports["clients"]) == 0
-    assert cql_probe.member_count(place.host, place.ports["clients"], ("cassandra", "no")) == 0
+    address = place.host, place.ports["clients"]
+    assert not cql_probe.is_answered(*address, 1)
+    assert not cql_probe.is_answered(*address, 1, ("cassandra", "no"))
     assert secured_cassandra.are_answering()
 
 

@@ -162,7 +162,7 @@ class SecuredCassandra(Cassandra):
         """Also the first login works, which comes a little after the port."""
         login = (self.user, self.password)
         port = place.ports["clients"]
-        return cql_probe.member_count(place.host, port, login) >= member_count
+        return cql_probe.is_answered(place.host, port, member_count, login)
 
 
 @dataclass

@@ -85,10 +85,11 @@ class Cluster:
         self._wait(numbers, member_count=len(numbers))
 
     def start(self, number: int) -> None:
-        """Start one node, and wait until it answers and knows the others that live. Raises
-        EnginesError."""
+        """Start one node, and wait until it and the others that live answer, and know each other.
+        Raises EnginesError."""
         self.nodes[number].start(self._supplies)
-        self._wait([number], member_count=len(self.running))
+        living = self.running
+        self._wait(living, member_count=len(living))
 
     def stop(self, number: int) -> None:
         """Stop one node cleanly."""

@@ -13,20 +13,20 @@ _REQUEST_VERSION = 0x04
 _LIMIT_S = 10.0
 _MAX_ANSWER_BYTES = 1 << 20
 _QUESTION = b"SELECT view_name FROM system_distributed.view_build_status"
-MAX_NODES = 3
-"""So many nodes keep what lies in `system_distributed`, in every Cassandra."""
+"""What three nodes keep, unless somebody altered that keyspace."""
 
 
 def is_answered(
     host: str, port: int, nodes: int, credentials: tuple[str, str] | None = None
 ) -> bool:
     """Whether so many nodes, 1 to 3, together answer a question that this one is asked: it not
-    only knows of the others, it takes them to be alive, and they are."""
+    only knows of the others, it takes them to be alive, and they are. Blocks up to 10 s."""
     try:
         with socket.create_connection((host, port), timeout=_LIMIT_S) as connection:
             _log_in(connection, credentials)
-            level = min(nodes, MAX_NODES)  # the protocol's ONE, TWO and THREE are 1, 2 and 3
-            query = struct.pack(">i", len(_QUESTION)) + _QUESTION + struct.pack(">HB", level, 0)
+            consistency = nodes  # ONE, TWO and THREE are 1, 2 and 3 in the protocol
+            query = struct.pack(">i", len(_QUESTION)) + _QUESTION
+            query += struct.pack(">HB", consistency, 0)
             opcode, _ = _ask(connection, _QUERY, query)
             return opcode == _RESULT
     except (OSError, struct.error, ValueError):

@@ -42,8 +42,8 @@ class Engine(Protocol):
         """Write the node's files, and say how to start it."""
 
     def answers(self, place: Place, member_count: int) -> bool:
-        """Whether the node does what a client asks of it, and knows that many members, itself
-        included. Never raises."""
+        """Whether the node does what a client asks of it, and that many members, itself included,
+        are there for it. Never raises."""
 
     def url(self, layout: Layout) -> str:
         """The value of its setting."""

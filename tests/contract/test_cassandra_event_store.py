@@ -24,7 +24,7 @@ from tests.contract.event_store_contract import (
 )
 from tests.contract.event_store_looks_contract import EventStoreLooksContract
 from tests.stack import free_port
-from warehouse.adapters.cassandra import CassandraEventStore
+from warehouse.adapters.cassandra import CassandraEventStore, appending
 from warehouse.adapters.cassandra.batches import routing_key
 from warehouse.adapters.cassandra.options import parse_options
 from warehouse.adapters.cassandra.placing import shard_of
@@ -113,6 +113,31 @@ def test_batches_are_routed_as_the_driver_routes_what_it_binds(
         metadata = session.cluster.metadata
         assert key == bound.routing_key
         assert metadata.get_replicas(bound.keyspace, key), "token awareness is off"
+
+
+def test_partitions_that_have_begun_are_listed_together_before_any_row(
+    keyspace: Keyspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second row of one fills its batch, while another has begun."""
+
+    class Stopped(Exception):
+        pass
+
+    def stop(point: str) -> None:
+        raise Stopped(point)
+
+    project = make_project_name()
+    one, other = row_at(NOON_MS, project), row_at(NOON_MS + HOUR_MS, project)
+    store = keyspace.open(options={"batch_rows": "1"})
+    monkeypatch.setattr(appending, "reach", stop)
+    with pytest.raises(Stopped):
+        store.append([one, other, row_at(NOON_MS + 1, project)])
+    of_project = f"WHERE project = '{project}' ALLOW FILTERING"
+    listed = f"SELECT toUnixTimestamp(hour) FROM {keyspace.name}.partitions {of_project}"  # noqa: S608
+    rows = f"SELECT key FROM {keyspace.name}.events {of_project}"  # noqa: S608
+    assert sorted(run_cql(store, listed)) == [(NOON_MS,), (NOON_MS + HOUR_MS,)]
+    assert run_cql(store, rows) == []
+    store.close()
 
 
 def test_no_small_write_waits_for_the_line(store: CassandraEventStore) -> None:

@@ -80,7 +80,7 @@ class Appender:
         yield batches.values(), batches.values()
 
     def _list_new(self, session: Any, statements: Statements, started: Iterable[Place]) -> None:
-        """All that are started, since each wait for an acknowledgement holds up everything."""
+        """All that are started, in one go: a wait for acknowledgements holds up everything."""
         places = self._listed.missing(started, statements)
         months = {(project, month_of(partition.hour_ms)) for project, partition in places}
         window = Window(self._session.options.in_flight)

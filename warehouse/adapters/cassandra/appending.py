@@ -69,12 +69,11 @@ class Appender:
                 shards = counts[project, hour_ms] = self._plans.count(project, hour_ms)
             shard = shard_of(key, shards) if shards > 1 else 0
             batch = batches.get((project, hour_ms, shard))
+            if batch is not None and not batch.has_room(row):
+                yield [batch], batches.values()
+                batch = None
             if batch is None:
                 batch = writer.batch(project, Partition(hour_ms, shard))
-                batches[project, hour_ms, shard] = batch
-            elif not batch.has_room(row):
-                yield [batch], batches.values()
-                batch = writer.batch(project, batch.partition)
                 batches[project, hour_ms, shard] = batch
             batch.add(row)
         yield batches.values(), batches.values()
